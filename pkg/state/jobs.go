@@ -1,0 +1,157 @@
+package state
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Job arguments, one type per stage. A job is idempotent under (stage, input): River delivers at least once, and two
+// workers may hold the same job after a pause. "Done" commits together with the effect.
+
+// Queues. Vision is apart because it is the one that needs cores and memory.
+const (
+	QueueDefault = river.QueueDefault
+	QueueVision  = "vision"
+)
+
+// JobTimeout bounds one job; RescueAfter is when a job whose worker died is given to another. River has no heartbeat,
+// so the second must exceed the first.
+const (
+	JobTimeout  = 4 * time.Minute
+	RescueAfter = 5 * time.Minute
+)
+
+// once: a second job of the same arguments is the same work. The folds (tiles, export) are not unique, because they
+// must run again when something changed while they ran; they find nothing to do and end quickly otherwise.
+var once = river.UniqueOpts{ByArgs: true}
+
+// IngestArgs: read the files of a completed upload, give each a verdict, cut drives.
+type IngestArgs struct {
+	UploadID survey.UploadID `json:"upload_id"`
+}
+
+func (IngestArgs) Kind() string { return "ingest" }
+func (IngestArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
+}
+
+// VisionArgs: redact and publish one part (at most survey.PartFrames frames) of a drive.
+type VisionArgs struct {
+	DriveID survey.DriveID `json:"drive_id"`
+	Part    int            `json:"part"`
+	// Run tells repeats apart: 0 the first look, then one more for each rerun.
+	Run int `json:"run,omitempty"`
+}
+
+func (VisionArgs) Kind() string { return "vision" }
+func (VisionArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: QueueVision, MaxAttempts: 5, UniqueOpts: once}
+}
+
+// IndexArgs: apply a drive's published frames to the cells, mark dirty tiles, settle the upload.
+type IndexArgs struct {
+	DriveID survey.DriveID `json:"drive_id"`
+	// Revision tells apart the times the drive's set of published frames changed.
+	Revision int `json:"revision,omitempty"`
+}
+
+func (IndexArgs) Kind() string { return "index" }
+func (IndexArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
+}
+
+// TilesArgs: rebuild the dirty tiles and swap the manifest.
+type TilesArgs struct{}
+
+func (TilesArgs) Kind() string { return "tiles" }
+
+// ExportArgs: write what was committed since the last snapshot to the lake.
+type ExportArgs struct{}
+
+func (ExportArgs) Kind() string { return "export" }
+
+// CloseArgs: close a reward epoch.
+type CloseArgs struct {
+	Epoch survey.Epoch `json:"epoch"`
+}
+
+func (CloseArgs) Kind() string { return "close" }
+func (CloseArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
+}
+
+// JobConfig says how many jobs of each queue one process works at a time. The zero value works none.
+type JobConfig struct {
+	Default, Vision int
+	Poll            time.Duration // how often to look for work; 0 means one second
+	ID              string        // of this worker, unique among processes; empty lets River choose
+}
+
+// Worker works jobs until stopped.
+type Worker interface {
+	// Start begins; it returns at once. ctx cancels running jobs at once.
+	Start(ctx context.Context) error
+	// Stop stops fetching and waits for running jobs, until ctx ends.
+	Stop(ctx context.Context) error
+	// StopAndCancel stops fetching and cancels running jobs.
+	StopAndCancel(ctx context.Context) error
+}
+
+// NewWorker makes a worker of the handlers registered in ws.
+func (db *DB) NewWorker(ws *river.Workers, c JobConfig, log *slog.Logger) (Worker, error) {
+	if c.Poll <= 0 {
+		c.Poll = time.Second
+	}
+	q := map[string]river.QueueConfig{}
+	if c.Default > 0 {
+		q[QueueDefault] = river.QueueConfig{MaxWorkers: c.Default}
+	}
+	if c.Vision > 0 {
+		q[QueueVision] = river.QueueConfig{MaxWorkers: c.Vision}
+	}
+	rc := &river.Config{
+		ID: c.ID, Queues: q, Workers: ws, Logger: log,
+		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
+		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, 100*time.Millisecond),
+	}
+	if db.pool != nil {
+		return river.NewClient(riverpgxv5.New(db.pool), rc)
+	}
+	return river.NewClient(riversqlite.New(db.write), rc)
+}
+
+// JobCounts is how many jobs of a kind are in each state of work.
+type JobCounts struct {
+	Kind                               string
+	Waiting, Running, Retrying, Failed int64
+}
+
+// Jobs counts the jobs that are not done, by kind. Failed ones used up their attempts and wait for an operator.
+func (db *DB) Jobs(ctx context.Context) ([]JobCounts, error) {
+	rows, err := db.Query(ctx, `SELECT kind,
+		SUM(CASE WHEN state IN ('available','scheduled','pending') THEN 1 ELSE 0 END),
+		SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END),
+		SUM(CASE WHEN state = 'retryable' THEN 1 ELSE 0 END),
+		SUM(CASE WHEN state = 'discarded' THEN 1 ELSE 0 END)
+		FROM river_job WHERE state NOT IN ('completed','cancelled') GROUP BY kind ORDER BY kind`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []JobCounts
+	for rows.Next() {
+		var c JobCounts
+		if err := rows.Scan(&c.Kind, &c.Waiting, &c.Running, &c.Retrying, &c.Failed); err != nil {
+			return nil, err
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}

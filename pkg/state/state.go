@@ -1,0 +1,307 @@
+// Package state is the transactional ledger of the network: contributors, uploads, drives, frames, cells, epochs, and
+// the jobs that follow from them, in SQLite (embedded) or PostgreSQL (any number of workers).
+//
+// There is one schema and one SQL text for both engines: $1 placeholders, BIGINT, TEXT, ON CONFLICT, no GREATEST.
+// Times are BIGINT microseconds since the Unix epoch, cells are BIGINT, hashes lower-case hex TEXT, structured values
+// JSON TEXT. Jobs are enqueued in the transaction whose effect they follow from (River). Bulk observations do not live
+// here; they are Parquet in the lake.
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/riverdriver/riversqlite"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// ErrNoRows is what Row.Scan returns when there is none, on both engines.
+var ErrNoRows = sql.ErrNoRows
+
+// DB is an open state database. It is safe for concurrent use.
+type DB struct {
+	// SQLite: one writer connection (also River's), many readers on the WAL.
+	write, read *sql.DB
+	liteJobs    *river.Client[*sql.Tx]
+
+	pool   *pgxpool.Pool
+	pgJobs *river.Client[pgx.Tx]
+	log    *slog.Logger
+}
+
+// Open opens dsn, "sqlite:PATH" or a "postgres://" URL, and brings its schema up to date. The folder of a SQLite file
+// is made, readable by its owner only.
+func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	db := &DB{log: log}
+	switch {
+	case strings.HasPrefix(dsn, "sqlite:"):
+		path := strings.TrimPrefix(dsn, "sqlite:")
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return nil, survey.Errorf(survey.Unavailable, "state folder: %w", err)
+		}
+		// FULL: an acknowledged upload survives a power cut. immediate: a transaction that will write takes the
+		// lock at once instead of failing when it upgrades.
+		q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-65536)"}}
+		read := "file:" + path + "?" + q.Encode()
+		q.Set("_txlock", "immediate")
+		var err error
+		if db.write, err = sql.Open("sqlite", "file:"+path+"?"+q.Encode()); err != nil {
+			return nil, err
+		}
+		db.write.SetMaxOpenConns(1)
+		if err := db.write.PingContext(ctx); err != nil {
+			db.write.Close()
+			return nil, survey.Errorf(survey.Unavailable, "open state %s: %w", path, err).WithHint("check that the folder is writable and the disk is not full")
+		}
+		if db.read, err = sql.Open("sqlite", read); err != nil {
+			return nil, err
+		}
+		db.read.SetMaxOpenConns(8)
+	case strings.HasPrefix(dsn, "postgres://"), strings.HasPrefix(dsn, "postgresql://"):
+		var err error
+		if db.pool, err = pgxpool.New(ctx, dsn); err != nil {
+			return nil, survey.Errorf(survey.Invalid, "state address: %w", err)
+		}
+		if err := db.pool.Ping(ctx); err != nil {
+			db.pool.Close()
+			return nil, survey.Errorf(survey.Unavailable, "connect to PostgreSQL: %w", err).WithHint("check the address and that the server runs")
+		}
+	default:
+		return nil, survey.Errorf(survey.Invalid, "state address %q is neither sqlite:PATH nor postgres://…", redactDSN(dsn))
+	}
+	if err := db.migrate(ctx); err != nil {
+		db.Close()
+		return nil, fmt.Errorf("migrate state: %w", err)
+	}
+	var err error
+	if db.pool != nil {
+		db.pgJobs, err = river.NewClient(riverpgxv5.New(db.pool), &river.Config{Logger: log})
+	} else {
+		db.liteJobs, err = river.NewClient(riversqlite.New(db.write), &river.Config{Logger: log})
+	}
+	if err != nil {
+		db.Close()
+		return nil, err
+	}
+	return db, nil
+}
+
+func redactDSN(dsn string) string {
+	if u, err := url.Parse(dsn); err == nil {
+		return u.Redacted()
+	}
+	return "…"
+}
+
+// Close releases all connections.
+func (db *DB) Close() error {
+	var err error
+	if db.read != nil {
+		err = db.read.Close()
+	}
+	if db.write != nil {
+		err = errors.Join(err, db.write.Close())
+	}
+	if db.pool != nil {
+		db.pool.Close()
+	}
+	return err
+}
+
+// Postgres reports whether the engine is PostgreSQL, for the few statements that differ.
+func (db *DB) Postgres() bool { return db.pool != nil }
+
+// Rows is the result of a query on either engine; Close it.
+type Rows interface {
+	Next() bool
+	Scan(dest ...any) error
+	Err() error
+	Close() error
+}
+
+// Row is one row, read by Scan, which gives ErrNoRows when there is none.
+type Row interface{ Scan(dest ...any) error }
+
+// Querier reads: a DB (outside any transaction) or a Tx.
+type Querier interface {
+	Query(ctx context.Context, q string, args ...any) (Rows, error)
+	QueryRow(ctx context.Context, q string, args ...any) Row
+}
+
+type pgRows struct{ pgx.Rows }
+
+func (r pgRows) Close() error { r.Rows.Close(); return nil }
+
+type pgRow struct{ pgx.Row }
+
+func (r pgRow) Scan(dest ...any) error {
+	err := r.Row.Scan(dest...)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return ErrNoRows
+	}
+	return err
+}
+
+// Query reads the last committed state.
+func (db *DB) Query(ctx context.Context, q string, args ...any) (Rows, error) {
+	if db.pool != nil {
+		r, err := db.pool.Query(ctx, q, args...)
+		return pgRows{r}, err
+	}
+	return db.read.QueryContext(ctx, q, args...)
+}
+
+// QueryRow reads one row of the last committed state.
+func (db *DB) QueryRow(ctx context.Context, q string, args ...any) Row {
+	if db.pool != nil {
+		return pgRow{db.pool.QueryRow(ctx, q, args...)}
+	}
+	return db.read.QueryRowContext(ctx, q, args...)
+}
+
+// Tx is a transaction in progress.
+type Tx struct {
+	db *DB
+	s  *sql.Tx
+	p  pgx.Tx
+}
+
+// Exec runs a statement and gives how many rows it changed.
+func (t *Tx) Exec(ctx context.Context, q string, args ...any) (int64, error) {
+	if t.p != nil {
+		tag, err := t.p.Exec(ctx, q, args...)
+		return tag.RowsAffected(), err
+	}
+	r, err := t.s.ExecContext(ctx, q, args...)
+	if err != nil {
+		return 0, err
+	}
+	return r.RowsAffected()
+}
+
+// Query reads within the transaction; close the rows before the next statement.
+func (t *Tx) Query(ctx context.Context, q string, args ...any) (Rows, error) {
+	if t.p != nil {
+		r, err := t.p.Query(ctx, q, args...)
+		return pgRows{r}, err
+	}
+	return t.s.QueryContext(ctx, q, args...)
+}
+
+// QueryRow reads one row within the transaction.
+func (t *Tx) QueryRow(ctx context.Context, q string, args ...any) Row {
+	if t.p != nil {
+		return pgRow{t.p.QueryRow(ctx, q, args...)}
+	}
+	return t.s.QueryRowContext(ctx, q, args...)
+}
+
+// Enqueue adds a job that exists if and only if the transaction commits.
+func (t *Tx) Enqueue(ctx context.Context, args river.JobArgs) error {
+	var err error
+	if t.p != nil {
+		_, err = t.db.pgJobs.InsertTx(ctx, t.p, args, nil)
+	} else {
+		_, err = t.db.liteJobs.InsertTx(ctx, t.s, args, nil)
+	}
+	if err != nil {
+		return fmt.Errorf("enqueue %s: %w", args.Kind(), err)
+	}
+	return nil
+}
+
+// Tx runs fn in a transaction: committed when fn returns nil, rolled back otherwise. A transaction that the engine
+// aborted for another's sake (serialization failure, deadlock, lock) runs again, up to ten times: fn must have no
+// effect outside the transaction.
+func (db *DB) Tx(ctx context.Context, fn func(*Tx) error) error {
+	for try := 0; ; try++ {
+		err := db.once(ctx, fn)
+		if err == nil || try == 9 || !conflict(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(time.Duration(1<<try) * time.Millisecond):
+		}
+	}
+}
+
+func (db *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
+	if db.pool != nil {
+		tx, err := db.pool.Begin(ctx)
+		if err != nil {
+			return survey.Errorf(survey.Unavailable, "begin: %w", err)
+		}
+		defer tx.Rollback(context.WithoutCancel(ctx)) // no effect after Commit
+		if err := fn(&Tx{db: db, p: tx}); err != nil {
+			return err
+		}
+		return tx.Commit(ctx)
+	}
+	tx, err := db.write.BeginTx(ctx, nil)
+	if err != nil {
+		return survey.Errorf(survey.Unavailable, "begin: %w", err)
+	}
+	defer tx.Rollback()
+	if err := fn(&Tx{db: db, s: tx}); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func conflict(err error) bool {
+	var pe *pgconn.PgError
+	if errors.As(err, &pe) {
+		return pe.Code == "40001" || pe.Code == "40P01"
+	}
+	var se *sqlite.Error
+	if errors.As(err, &se) {
+		return se.Code()&0xff == sqlite3.SQLITE_BUSY || se.Code()&0xff == sqlite3.SQLITE_LOCKED
+	}
+	return false
+}
+
+// Exec is a transaction of one statement.
+func (db *DB) Exec(ctx context.Context, q string, args ...any) (n int64, err error) {
+	err = db.Tx(ctx, func(tx *Tx) error {
+		n, err = tx.Exec(ctx, q, args...)
+		return err
+	})
+	return n, err
+}
+
+// Micros is the form in which state keeps a time; the zero time is 0.
+func Micros(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMicro()
+}
+
+// Time is the inverse of Micros.
+func Time(us int64) time.Time {
+	if us == 0 {
+		return time.Time{}
+	}
+	return time.UnixMicro(us).UTC()
+}

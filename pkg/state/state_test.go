@@ -1,0 +1,117 @@
+package state_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// engines opens every engine that is at hand: SQLite always, PostgreSQL where ROADCOMB_TEST_POSTGRES names one.
+func engines(t *testing.T, run func(t *testing.T, db *state.DB)) {
+	t.Run("sqlite", func(t *testing.T) {
+		db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		run(t, db)
+	})
+	t.Run("postgres", func(t *testing.T) {
+		dsn := os.Getenv("ROADCOMB_TEST_POSTGRES")
+		if dsn == "" {
+			t.Skip("ROADCOMB_TEST_POSTGRES is not set")
+		}
+		db, err := state.Open(t.Context(), dsn, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		run(t, db)
+	})
+}
+
+func TestARolledBackTransactionLeavesNoRowAndNoJob(t *testing.T) {
+	engines(t, func(t *testing.T, db *state.DB) {
+		ctx := t.Context()
+		boom := errors.New("boom")
+		id := survey.UploadID("rolled-back")
+		err := db.Tx(ctx, func(tx *state.Tx) error {
+			if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2)`, string(id), "x"); err != nil {
+				return err
+			}
+			if err := tx.Enqueue(ctx, state.IngestArgs{UploadID: id}); err != nil {
+				return err
+			}
+			return boom
+		})
+		if !errors.Is(err, boom) {
+			t.Fatal(err)
+		}
+		var n int64
+		if err := db.QueryRow(ctx, `SELECT COUNT(*) FROM river_job WHERE kind = 'ingest'`).Scan(&n); err != nil || n != 0 {
+			t.Fatalf("%d jobs, %v", n, err)
+		}
+		if err := db.QueryRow(ctx, `SELECT value FROM meta WHERE key = $1`, string(id)).Scan(new(string)); !errors.Is(err, state.ErrNoRows) {
+			t.Fatalf("row survived: %v", err)
+		}
+	})
+}
+
+type probe struct {
+	river.WorkerDefaults[state.IngestArgs]
+	got chan survey.UploadID
+}
+
+func (p *probe) Work(_ context.Context, j *river.Job[state.IngestArgs]) error {
+	p.got <- j.Args.UploadID
+	return nil
+}
+
+func TestACommittedJobIsWorkedOnce(t *testing.T) {
+	engines(t, func(t *testing.T, db *state.DB) {
+		ctx := t.Context()
+		for range 3 { // unique by arguments
+			if err := db.Tx(ctx, func(tx *state.Tx) error { return tx.Enqueue(ctx, state.IngestArgs{UploadID: "u1"}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p := &probe{got: make(chan survey.UploadID, 10)}
+		ws := river.NewWorkers()
+		river.AddWorker(ws, p)
+		w, err := db.NewWorker(ws, state.JobConfig{Default: 2, Poll: 20 * time.Millisecond}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(ctx); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case id := <-p.got:
+			if id != "u1" {
+				t.Fatal(id)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("job was not worked")
+		}
+		if err := w.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if len(p.got) != 0 {
+			t.Fatalf("%d more deliveries", len(p.got))
+		}
+	})
+}
+
+func TestOpenRefusesAnUnknownAddress(t *testing.T) {
+	if _, err := state.Open(t.Context(), "mysql://user:secret@host/db", nil); survey.KindOf(err) != survey.Invalid {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,100 @@
+// Package embeds3 runs a real S3 server (versitygw) over a folder inside this process: the default store of one machine
+// and the test double of none, because it is the same server that runs apart.
+//
+// It never calls fsync: after a power cut an acknowledged object may be gone. State keeps the SHA-256 and size of every
+// object that matters, and `roadcomb archive verify` re-reads them.
+package embeds3
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/versity/versitygw/backend/meta"
+	"github.com/versity/versitygw/backend/posix"
+	"github.com/versity/versitygw/embedgw"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Server is a running store. One process runs at most one at a time.
+type Server struct {
+	Endpoint string // http://127.0.0.1:port
+	cancel   context.CancelFunc
+	done     chan error
+	once     sync.Once
+	err      error
+}
+
+// Start serves dir, which is made if missing (owner only), on addr ("127.0.0.1:9000"; port 0 picks a free one), with
+// one account. A port in use is Conflict.
+func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, survey.Errorf(survey.Unavailable, "object folder: %w", err).WithHint("choose a folder you may write to")
+	}
+	// Probing first gives a clear error and resolves port 0; the gateway itself takes addresses only.
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, survey.Errorf(survey.Conflict, "object store address %s: %w", addr, err).WithHint("another program uses the port; stop it or choose another with --s3-listen")
+	}
+	addr = l.Addr().String()
+	l.Close()
+
+	opts := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 5000}
+	opts.NewDirPerm = 0o700
+	be, err := posix.New(dir, meta.XattrMeta{}, opts)
+	if err != nil {
+		return nil, survey.Errorf(survey.Unavailable, "object folder %s: %w", dir, err).WithHint("the file system must support extended attributes")
+	}
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s := &Server{Endpoint: "http://" + addr, cancel: cancel, done: make(chan error, 1)}
+	go func() {
+		s.done <- embedgw.RunVersityGW(ctx, be, &embedgw.Config{
+			RootUserAccess: accessKey, RootUserSecret: secretKey, Region: "us-east-1",
+			Ports: []string{addr}, MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
+			CORSAllowOrigin: "*", KeepAlive: true, Quiet: true, HealthPath: "/_health",
+			// Readers of the wrong method or key learn nothing: there are no ACLs and no anonymous access.
+			DisableACLs: true,
+		})
+	}()
+	c := http.Client{Timeout: time.Second}
+	for deadline := time.Now().Add(15 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		select {
+		case err := <-s.done:
+			cancel()
+			return nil, fmt.Errorf("object store stopped: %w", err)
+		default:
+		}
+		if r, err := c.Get(s.Endpoint + "/_health"); err == nil {
+			r.Body.Close()
+			if r.StatusCode == http.StatusOK {
+				return s, nil
+			}
+		}
+		if time.Now().After(deadline) {
+			s.Close()
+			return nil, survey.Errorf(survey.Unavailable, "object store did not answer on %s", s.Endpoint)
+		}
+	}
+}
+
+// Close stops the server and waits for it.
+func (s *Server) Close() error {
+	s.once.Do(func() {
+		s.cancel()
+		select {
+		case err := <-s.done:
+			if !errors.Is(err, context.Canceled) {
+				s.err = err
+			}
+		case <-time.After(10 * time.Second):
+			s.err = errors.New("object store did not stop within 10 s")
+		}
+	})
+	return s.err
+}

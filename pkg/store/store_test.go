@@ -1,0 +1,192 @@
+package store_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+var prefixes atomic.Int64
+
+// open gives the embedded server's store, or the one that ROADCOMB_TEST_S3 names (http://key:secret@host:port).
+func open(t *testing.T) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), store.Config{Endpoint: server.Endpoint, AccessKey: "k", SecretKey: "s3cr3t-s3cr3t", Prefix: fmt.Sprintf("t%d-", prefixes.Add(1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var server *embeds3.Server
+
+func TestMain(m *testing.M) {
+	dir, err := os.MkdirTemp("", "store")
+	if err != nil {
+		panic(err)
+	}
+	server, err = embeds3.Start(context.Background(), dir, "127.0.0.1:0", "k", "s3cr3t-s3cr3t")
+	if err != nil {
+		panic(err)
+	}
+	code := m.Run()
+	server.Close()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+func TestOneOfManyConcurrentCreatorsWins(t *testing.T) {
+	s := open(t)
+	var won, lost atomic.Int64
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			_, err := s.Create(t.Context(), store.Public, "a/b.json", fmt.Appendf(nil, "writer %d", i), "application/json")
+			switch {
+			case err == nil:
+				won.Add(1)
+			case errors.Is(err, store.ErrExists):
+				lost.Add(1)
+			default:
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if won.Load() != 1 || lost.Load() != 15 {
+		t.Fatalf("%d won, %d lost", won.Load(), lost.Load())
+	}
+}
+
+func TestSwapNeedsTheCurrentETag(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	first, err := s.Create(ctx, store.Ledger, "head.json", []byte("1"), "application/json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := s.Swap(ctx, store.Ledger, "head.json", []byte("2"), "application/json", first.ETag)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Swap(ctx, store.Ledger, "head.json", []byte("3"), "application/json", first.ETag); !errors.Is(err, store.ErrExists) {
+		t.Fatal(err)
+	}
+	b, in, err := s.Get(ctx, store.Ledger, "head.json", 10)
+	if err != nil || string(b) != "2" || in.ETag != second.ETag {
+		t.Fatalf("%s %v %v", b, in, err)
+	}
+	if _, err := s.Range(ctx, store.Ledger, "head.json", 0, 1, first.ETag); !errors.Is(err, store.ErrExists) {
+		t.Fatalf("a range of a replaced object: %v", err)
+	}
+}
+
+func TestMissingObjectsAreNotFoundAndLargeOnesRefused(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	if _, _, err := s.Get(ctx, store.Lake, "nope", 10); survey.KindOf(err) != survey.NotFound {
+		t.Fatal(err)
+	}
+	if _, err := s.Stat(ctx, store.Lake, "nope"); survey.KindOf(err) != survey.NotFound {
+		t.Fatal(err)
+	}
+	if _, err := s.Put(ctx, store.Lake, "big", make([]byte, 11), ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := s.Get(ctx, store.Lake, "big", 10); survey.KindOf(err) != survey.Invalid {
+		t.Fatal(err)
+	}
+	if err := s.Remove(ctx, store.Lake, "nope"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnonymousReadersAreRefusedAndPresignedURLsAreNarrow(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	body := []byte("raw frame")
+	put, err := s.PresignPut(ctx, store.Private, "o/x", int64(len(body)), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(url string, body []byte) int {
+		req, _ := http.NewRequest(http.MethodPut, url, bytes.NewReader(body))
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r.StatusCode
+	}
+	if c := send(put, append(body, '!')); c == http.StatusOK {
+		t.Fatal("a longer body than signed was taken")
+	}
+	if c := send(put, body); c != http.StatusOK {
+		t.Fatalf("status %d", c)
+	}
+	get, err := s.PresignGet(ctx, store.Private, "o/x", time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := http.Get(get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := io.ReadAll(r.Body)
+	r.Body.Close()
+	if !bytes.Equal(got, body) {
+		t.Fatalf("%q", got)
+	}
+	plain, _, _ := bytes.Cut([]byte(get), []byte("?"))
+	if r, err := http.Get(string(plain)); err != nil || r.StatusCode != http.StatusForbidden {
+		t.Fatalf("anonymous read: %v %v", r.Status, err)
+	}
+}
+
+func TestPartsMakeOneObject(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	id, err := s.StartParts(ctx, store.Private, "film", "video/mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bytes.Repeat([]byte("0123456789abcdef"), 6<<20/16)
+	for i, n := range []int{5 << 20, 1 << 20} {
+		u, err := s.PresignPart(ctx, store.Private, "film", id, i+1, int64(n), time.Minute)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req, _ := http.NewRequest(http.MethodPut, u, bytes.NewReader(want[i*(5<<20):i*(5<<20)+n]))
+		r, err := http.DefaultClient.Do(req)
+		if err != nil || r.StatusCode != http.StatusOK {
+			t.Fatal(r, err)
+		}
+		r.Body.Close()
+	}
+	parts, err := s.Parts(ctx, store.Private, "film", id)
+	if err != nil || len(parts) != 2 {
+		t.Fatal(parts, err)
+	}
+	if err := s.FinishParts(ctx, store.Private, "film", id, parts); err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := s.Get(ctx, store.Private, "film", 10<<20)
+	if err != nil || !bytes.Equal(got, want) {
+		t.Fatal(len(got), err)
+	}
+}
+
+func TestATakenPortIsAClearConflict(t *testing.T) {
+	_, err := embeds3.Start(t.Context(), t.TempDir(), server.Endpoint[len("http://"):], "k", "s3cr3t-s3cr3t")
+	if survey.KindOf(err) != survey.Conflict {
+		t.Fatal(err)
+	}
+}
