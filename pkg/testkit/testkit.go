@@ -1,0 +1,123 @@
+// Package testkit makes what tests and the demo drive need: synthetic frames with EXIF, synthetic drives along a path,
+// and the embedded store and database opened for one test. It holds no fakes of servers.
+package testkit
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
+)
+
+// Shared is the path of an item of the shared test data, found by ROADCOMB_SHARED or beside the checkout. The test skips
+// where it is absent, and fails instead when ROADCOMB_SHARED_REQUIRED is set (continuous integration).
+func Shared(t testing.TB, elem ...string) string {
+	t.Helper()
+	root := os.Getenv("ROADCOMB_SHARED")
+	if root == "" {
+		root = filepath.Join(Root(t), "..", "shared")
+	}
+	p := filepath.Join(append([]string{root}, elem...)...)
+	if _, err := os.Stat(p); err != nil {
+		if os.Getenv("ROADCOMB_SHARED_REQUIRED") != "" {
+			t.Fatalf("shared test data: %v", err)
+		}
+		t.Skipf("shared test data is absent (%v); set ROADCOMB_SHARED to its folder", err)
+	}
+	return p
+}
+
+// Root is the module's folder.
+func Root(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
+			return dir
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			t.Fatal("no go.mod above the test")
+		}
+		dir = up
+	}
+}
+
+// DB is an empty state database, closed with the test.
+func DB(t testing.TB) *state.DB {
+	t.Helper()
+	db, err := state.Open(context.Background(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+// One process can run one embedded server; tests share it, each with buckets of its own.
+var s3 struct {
+	sync.Once
+	server *embeds3.Server
+	err    error
+	n      atomic.Int64
+}
+
+// S3 is an empty store on the test binary's embedded server.
+func S3(t testing.TB) *store.Store {
+	t.Helper()
+	s3.Do(func() {
+		// The folder outlives any one test, so it cannot be a TempDir; the name tells where it came from.
+		dir, err := os.MkdirTemp("", "roadcomb-test-s3-")
+		if err != nil {
+			s3.err = err
+			return
+		}
+		s3.server, s3.err = embeds3.Start(context.Background(), dir, "127.0.0.1:0", "test", "test-secret")
+	})
+	if s3.err != nil {
+		t.Fatal(s3.err)
+	}
+	s, err := store.Open(context.Background(), store.Config{Endpoint: s3.server.Endpoint, AccessKey: "test", SecretKey: "test-secret",
+		Prefix: fmt.Sprintf("t%d-", s3.n.Add(1))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// Shot is one frame of a synthetic drive.
+type Shot struct {
+	Name    string // file name
+	Time    time.Time
+	Point   geo.Point
+	Heading geo.BearingDeg
+}
+
+// Path places shots every step metres along the polyline at a constant speed from start, with their headings.
+func Path(line []geo.Point, step geo.Meters, speed geo.SpeedMPS, start time.Time) []Shot {
+	var out []Shot
+	var done, next geo.Meters
+	for i := 0; i+1 < len(line); i++ {
+		a, b := line[i], line[i+1]
+		d := geo.Distance(a, b)
+		for ; d > 0 && next <= done+d; next += step {
+			at := start.Add(time.Duration(float64(next) / float64(speed) * 1e9)).Truncate(time.Millisecond)
+			out = append(out, Shot{Name: fmt.Sprintf("frame-%05d.jpg", len(out)), Time: at,
+				Point: geo.Interpolate(a, b, float64((next-done)/d)), Heading: geo.Bearing(a, b)})
+		}
+		done += d
+	}
+	return out
+}
