@@ -1,5 +1,5 @@
-// Package testkit makes what tests and the demo drive need: synthetic frames with EXIF, synthetic drives along a path,
-// and the embedded store and database opened for one test. It holds no fakes of servers.
+// Package testkit makes what tests need: the embedded store and database opened for one test, shared test data, and
+// short names for package synth. It holds no fakes of servers.
 package testkit
 
 import (
@@ -16,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
+	"github.com/roadcomb/roadcomb/pkg/synth"
 )
 
 // Shared is the path of an item of the shared test data, found by ROADCOMB_SHARED or beside the checkout. The test skips
@@ -97,27 +98,26 @@ func S3(t testing.TB) *store.Store {
 	return s
 }
 
-// Shot is one frame of a synthetic drive.
-type Shot struct {
-	Name    string // file name
-	Time    time.Time
-	Point   geo.Point
-	Heading geo.BearingDeg
-}
+// Picture, Entry and Shot are those of package synth.
+type (
+	Picture = synth.Picture
+	Entry   = synth.Entry
+	Shot    = synth.Shot
+)
 
-// Path places shots every step metres along the polyline at a constant speed from start, with their headings.
+// JPEG renders a synthetic frame; see synth.JPEG.
+func JPEG(p Picture) []byte { return synth.JPEG(p) }
+
+// WithEXIF puts a TIFF block into a JPEG; see synth.WithEXIF.
+func WithEXIF(jpg, tiff []byte) []byte { return synth.WithEXIF(jpg, tiff) }
+
+// EXIF is the TIFF block of a picture's tags; see synth.EXIF.
+func EXIF(p Picture) []byte { return synth.EXIF(p) }
+
+// Tiff lays out a TIFF block; see synth.Tiff.
+func Tiff(ifd0, exif, gps []Entry) []byte { return synth.Tiff(ifd0, exif, gps) }
+
+// Path places shots along a line; see synth.Path.
 func Path(line []geo.Point, step geo.Meters, speed geo.SpeedMPS, start time.Time) []Shot {
-	var out []Shot
-	var done, next geo.Meters
-	for i := 0; i+1 < len(line); i++ {
-		a, b := line[i], line[i+1]
-		d := geo.Distance(a, b)
-		for ; d > 0 && next <= done+d; next += step {
-			at := start.Add(time.Duration(float64(next) / float64(speed) * 1e9)).Truncate(time.Millisecond)
-			out = append(out, Shot{Name: fmt.Sprintf("frame-%05d.jpg", len(out)), Time: at,
-				Point: geo.Interpolate(a, b, float64((next-done)/d)), Heading: geo.Bearing(a, b)})
-		}
-		done += d
-	}
-	return out
+	return synth.Path(line, step, speed, start)
 }
