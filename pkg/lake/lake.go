@@ -59,7 +59,7 @@ type Geometry struct {
 // WKB is the little-endian well-known binary, nil for the zero Geometry. The slice must not be changed.
 func (g Geometry) WKB() []byte { return g.wkb }
 
-const wkbPoint, wkbLine, wkbPolygon = 1, 2, 3
+const wkbPoint, wkbLine, wkbPolygon, wkbMultiLine = 1, 2, 3, 5
 
 func wkbHeader(kind uint32) []byte { return binary.LittleEndian.AppendUint32([]byte{1}, kind) }
 
@@ -87,6 +87,33 @@ func Line(ps []geo.Point) Geometry {
 	g := Geometry{wkb: binary.LittleEndian.AppendUint32(wkbHeader(wkbLine), uint32(len(ps))), kind: "LineString", bbox: noBounds}
 	for _, p := range ps {
 		g.add(p)
+	}
+	return g
+}
+
+// Lines is the geometry of a path in pieces; null when no piece has two points. It is always a MultiLineString, so that
+// a column of it has one type.
+func Lines(pieces [][]geo.Point) Geometry {
+	g := Geometry{kind: "MultiLineString", bbox: noBounds}
+	n := 0
+	for _, ps := range pieces {
+		if len(ps) >= 2 {
+			n++
+		}
+	}
+	if n == 0 {
+		return Geometry{}
+	}
+	g.wkb = binary.LittleEndian.AppendUint32(wkbHeader(wkbMultiLine), uint32(n))
+	for _, ps := range pieces {
+		if len(ps) < 2 {
+			continue
+		}
+		g.wkb = append(g.wkb, wkbHeader(wkbLine)...)
+		g.wkb = binary.LittleEndian.AppendUint32(g.wkb, uint32(len(ps)))
+		for _, p := range ps {
+			g.add(p)
+		}
 	}
 	return g
 }
@@ -460,7 +487,7 @@ func (w *Writer[T]) geo() string {
 		} `json:"covering"`
 	}
 	c := column{Encoding: "WKB", Types: []string{}, Edges: "planar"}
-	for _, k := range []string{"Point", "LineString", "Polygon"} {
+	for _, k := range []string{"Point", "LineString", "Polygon", "MultiLineString"} {
 		if w.kinds[k] {
 			c.Types = append(c.Types, k)
 		}

@@ -117,3 +117,17 @@ func TestRedactionWithoutModelIsRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestParentAndChildRangeFollowTheBits(t *testing.T) {
+	const c survey.Cell = 0x8c1f05871d3abff
+	if got := c.Parent(4); got.String() != "841f059ffffffff" && got.Resolution() != 4 {
+		t.Fatal(got)
+	}
+	for res := range 12 {
+		p := c.Parent(res)
+		lo, hi := p.ChildRange(12)
+		if p.Resolution() != res || c < lo || c > hi || lo.Parent(res) != p || hi.Parent(res) != p || (lo-1<<9).Parent(res) == p {
+			t.Fatalf("res %d: parent %v range %v–%v", res, p, lo, hi)
+		}
+	}
+}
