@@ -94,6 +94,25 @@ type JobConfig struct {
 	ID              string        // of this worker, unique among processes; empty lets River choose
 }
 
+// Handlers is one function per kind of job.
+type Handlers struct{ ws *river.Workers }
+
+// NewHandlers is an empty set.
+func NewHandlers() *Handlers { return &Handlers{river.NewWorkers()} }
+
+// Handle registers fn for the jobs of its argument type; registering a kind twice panics.
+func Handle[A river.JobArgs](h *Handlers, fn func(context.Context, A) error) {
+	river.AddWorker(h.ws, &handler[A]{fn: fn})
+}
+
+type handler[A river.JobArgs] struct {
+	river.WorkerDefaults[A]
+	fn func(context.Context, A) error
+}
+
+// Work runs the function. A panic inside is River's to recover: it counts as a failed attempt.
+func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error { return h.fn(ctx, j.Args) }
+
 // Worker works jobs until stopped.
 type Worker interface {
 	// Start begins; it returns at once. ctx cancels running jobs at once.
@@ -104,8 +123,8 @@ type Worker interface {
 	StopAndCancel(ctx context.Context) error
 }
 
-// NewWorker makes a worker of the handlers registered in ws.
-func (db *DB) NewWorker(ws *river.Workers, c JobConfig, log *slog.Logger) (Worker, error) {
+// NewWorker makes a worker that runs the handlers.
+func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, error) {
 	if c.Poll <= 0 {
 		c.Poll = time.Second
 	}
@@ -117,7 +136,7 @@ func (db *DB) NewWorker(ws *river.Workers, c JobConfig, log *slog.Logger) (Worke
 		q[QueueVision] = river.QueueConfig{MaxWorkers: c.Vision}
 	}
 	rc := &river.Config{
-		ID: c.ID, Queues: q, Workers: ws, Logger: log,
+		ID: c.ID, Queues: q, Workers: h.ws, Logger: log,
 		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
 		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, 100*time.Millisecond),
 	}

@@ -38,8 +38,10 @@ func SettleUpload(ctx context.Context, tx *Tx, id survey.UploadID, now time.Time
 	if accepted+rejected != files || other != files {
 		return false, fmt.Errorf("settle upload %s: %d files came in, %d accepted + %d rejected of %d rows went out", id, files, accepted, rejected, other)
 	}
-	_, err := tx.Exec(ctx, `UPDATE uploads SET state = 'settled', settled_at = $2 WHERE id = $1`, string(id), Micros(now))
-	return err == nil, err
+	if _, err := tx.Exec(ctx, `UPDATE uploads SET state = 'settled', settled_at = $2 WHERE id = $1`, string(id), Micros(now)); err != nil {
+		return false, err
+	}
+	return true, MarkChanged(ctx, tx, "upload", string(id))
 }
 
 // SetVerdict records the verdict on one file of an upload.
@@ -69,7 +71,7 @@ func SetVerdict(ctx context.Context, tx *Tx, id survey.UploadID, path string, v 
 // Consumers read the change feed independently of each other.
 var consumers = []string{"tiles", "datasets"}
 
-// MarkChanged notes in the transaction that the thing topic/key ("cell"/hex, "drive"/id) differs from what consumers
+// MarkChanged notes in the transaction that the thing topic/key ("cell"/hex, "drive"/id, "upload"/id) differs from what consumers
 // last saw.
 func MarkChanged(ctx context.Context, tx *Tx, topic, key string) error {
 	for _, c := range consumers {

@@ -8,8 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/riverqueue/river"
-
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -65,16 +63,6 @@ func TestARolledBackTransactionLeavesNoRowAndNoJob(t *testing.T) {
 	})
 }
 
-type probe struct {
-	river.WorkerDefaults[state.IngestArgs]
-	got chan survey.UploadID
-}
-
-func (p *probe) Work(_ context.Context, j *river.Job[state.IngestArgs]) error {
-	p.got <- j.Args.UploadID
-	return nil
-}
-
 func TestACommittedJobIsWorkedOnce(t *testing.T) {
 	engines(t, func(t *testing.T, db *state.DB) {
 		ctx := t.Context()
@@ -83,10 +71,10 @@ func TestACommittedJobIsWorkedOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		p := &probe{got: make(chan survey.UploadID, 10)}
-		ws := river.NewWorkers()
-		river.AddWorker(ws, p)
-		w, err := db.NewWorker(ws, state.JobConfig{Default: 2, Poll: 20 * time.Millisecond}, nil)
+		got := make(chan survey.UploadID, 10)
+		h := state.NewHandlers()
+		state.Handle(h, func(_ context.Context, a state.IngestArgs) error { got <- a.UploadID; return nil })
+		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 20 * time.Millisecond}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -94,7 +82,7 @@ func TestACommittedJobIsWorkedOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		select {
-		case id := <-p.got:
+		case id := <-got:
 			if id != "u1" {
 				t.Fatal(id)
 			}
@@ -104,8 +92,8 @@ func TestACommittedJobIsWorkedOnce(t *testing.T) {
 		if err := w.Stop(context.Background()); err != nil {
 			t.Fatal(err)
 		}
-		if len(p.got) != 0 {
-			t.Fatalf("%d more deliveries", len(p.got))
+		if len(got) != 0 {
+			t.Fatalf("%d more deliveries", len(got))
 		}
 	})
 }

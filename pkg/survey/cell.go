@@ -27,7 +27,7 @@ func (c Cell) Parent(res int) Cell {
 		return c
 	}
 	unused := Cell(1)<<(3*(15-res)) - 1
-	return c&^(0xf<<52)|Cell(res)<<52 | unused
+	return c&^(0xf<<52) | Cell(res)<<52 | unused
 }
 
 // ChildRange is the inclusive range of integers that holds every descendant at res, and no cell at res that is not one:
