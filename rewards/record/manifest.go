@@ -1,0 +1,129 @@
+package record
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/ipfs/go-cid"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Format names the layout of the folder.
+const Format = "roadcomb-epoch-1"
+
+// Manifest makes an epoch visible: it is written when everything it names is in place.
+type Manifest struct {
+	Format  string       `json:"format"`
+	Epoch   survey.Epoch `json:"epoch"`
+	Start   time.Time    `json:"start"` // contributions were received before End; late ones of earlier epochs count here
+	End     time.Time    `json:"end"`
+	Ruleset string       `json:"ruleset"`
+	// Previous is the SHA-256 of the previous epoch's manifest, absent for the first: the accounts start where it ended.
+	Previous *survey.Hash `json:"previous,omitempty"`
+
+	Pool      survey.Amount `json:"pool,string"` // = allocated + held + remainder
+	Allocated survey.Amount `json:"allocated,string"`
+	Held      survey.Amount `json:"held,string"`
+	Remainder survey.Amount `json:"remainder,string"`
+	// Cumulative is the sum of all leaves.
+	Cumulative    survey.Amount `json:"cumulative,string"`
+	Contributions int           `json:"contributions"`
+	Contributors  int           `json:"contributors"`
+	Root          string        `json:"root,omitempty"` // absent while nobody has earned anything
+
+	Inputs  []File `json:"inputs"`
+	Outputs []File `json:"outputs"`
+}
+
+// File names exact bytes. CID is version 1, raw, SHA-256, base32.
+type File struct {
+	Name   string      `json:"name"`
+	Bytes  int64       `json:"bytes"`
+	SHA256 survey.Hash `json:"sha256"`
+	CID    string      `json:"cid"`
+}
+
+func fileOf(name string, b []byte) File {
+	h := survey.HashOf(b)
+	return File{name, int64(len(b)), h, CID(h)}
+}
+
+// CID is the content identifier of bytes with the digest.
+func CID(h survey.Hash) string {
+	const sha2_256 = 0x12
+	return cid.NewCidV1(cid.Raw, append([]byte{sha2_256, byte(len(h))}, h[:]...)).String()
+}
+
+// NewManifest describes an epoch; previous is zero for the first.
+func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs Files) Manifest {
+	m := Manifest{
+		Format: Format, Epoch: in.Epoch, Start: in.Epoch.Start(), End: in.Epoch.End(), Ruleset: out.Version,
+		Pool: out.Pool, Remainder: out.Remainder, Contributions: len(in.Contributions), Contributors: len(out.Result.Allocations),
+		Inputs: []File{}, Outputs: []File{},
+	}
+	if !previous.IsZero() {
+		m.Previous = &previous
+	}
+	for _, a := range out.Result.Allocations {
+		m.Allocated += a.Amount
+		m.Held += a.Held
+	}
+	for _, a := range out.Allocations {
+		m.Cumulative += survey.Amount(a.Cumulative)
+	}
+	if out.Tree != nil {
+		m.Root = out.Tree.Root().String()
+	}
+	for _, n := range InputNames() {
+		m.Inputs = append(m.Inputs, fileOf(n, inputs[n]))
+	}
+	for _, n := range OutputNames() {
+		if b, ok := outputs[n]; ok {
+			m.Outputs = append(m.Outputs, fileOf(n, b))
+		}
+	}
+	return m
+}
+
+// OutputNames lists the outputs in the order of the manifest.
+func OutputNames() []string { return []string{StatementName, AllocationsName, MerkleName} }
+
+// Encode is the manifest's bytes.
+func (m Manifest) Encode() ([]byte, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetIndent("", "  ")
+	err := e.Encode(m)
+	return b.Bytes(), err
+}
+
+// ReadManifest reads a manifest; one of another format is Unsupported, one that contradicts itself is Invalid.
+func ReadManifest(b []byte) (Manifest, error) {
+	var m Manifest
+	d := json.NewDecoder(bytes.NewReader(b))
+	if err := d.Decode(&m); err != nil {
+		return m, survey.Errorf(survey.Invalid, "epoch manifest: %w", err)
+	}
+	if _, err := d.Token(); err != io.EOF {
+		return m, survey.Errorf(survey.Invalid, "epoch manifest: text after the end")
+	}
+	if m.Format != Format {
+		return m, survey.Errorf(survey.Unsupported, "epoch manifest has format %.40q, want %s", m.Format, Format)
+	}
+	if m.Pool != m.Allocated+m.Held+m.Remainder {
+		return m, survey.Errorf(survey.Invalid, "epoch %s: allocated %d + held %d + remainder %d is not the pool %d", m.Epoch, int64(m.Allocated), int64(m.Held), int64(m.Remainder), int64(m.Pool))
+	}
+	for _, f := range slices.Concat(m.Inputs, m.Outputs) {
+		if !slices.Contains(InputNames(), f.Name) && !slices.Contains(OutputNames(), f.Name) {
+			return m, survey.Errorf(survey.Unsupported, "epoch %s names a file %.60q that this version does not know", m.Epoch, f.Name)
+		}
+		if f.CID != CID(f.SHA256) {
+			return m, survey.Errorf(survey.Invalid, "epoch %s: %s has a CID that is not that of its SHA-256", m.Epoch, f.Name)
+		}
+	}
+	return m, nil
+}

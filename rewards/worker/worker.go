@@ -1,0 +1,562 @@
+// Package worker closes epochs: it freezes what counts, has package record decide it, publishes the files with the
+// manifest last, and books the result in state in one transaction.
+//
+// The inputs of an epoch are frozen by conditional PUTs under fixed names: the first writer of each file wins and
+// everybody, also after a crash, reads it back. Outputs follow from inputs, so whoever finishes writes the same bytes.
+// Until the transaction commits, the epoch is open; a crash anywhere leaves it open, and closing again completes it.
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards"
+	"github.com/roadcomb/roadcomb/rewards/merkle"
+	"github.com/roadcomb/roadcomb/rewards/record"
+	"github.com/roadcomb/roadcomb/rewards/ruleset"
+)
+
+// Worker closes epochs. All fields but Log and Clock are needed.
+type Worker struct {
+	DB    *state.DB
+	Store *store.Store
+	Log   *slog.Logger     // nil: silent
+	Clock func() time.Time // nil: time.Now
+}
+
+func (w *Worker) now() time.Time {
+	if w.Clock != nil {
+		return w.Clock()
+	}
+	return time.Now()
+}
+
+func (w *Worker) log() *slog.Logger {
+	if w.Log != nil {
+		return w.Log
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// maxFile bounds one file of an epoch in memory.
+const maxFile = 4 << 30
+
+// OpenEpochs lists the epochs that may be closed at now, in the order in which they must be closed: from the one after
+// the last closed (or the first with footage) to the last with footage. An epoch without footage is listed when it lies
+// between. An epoch may be closed when its end has passed and either every upload completed before the end is settled
+// and a later one has been seen, or the ruleset's cut-off has passed; what is published after that counts in the next.
+func (w *Worker) OpenEpochs(ctx context.Context, now time.Time) ([]survey.Epoch, error) {
+	next, any, err := w.next(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var first, last, n int64
+	if err := w.DB.QueryRow(ctx, `SELECT COALESCE(MIN(received_at), 0), COALESCE(MAX(received_at), 0), COUNT(*) FROM frames
+		WHERE state = 'published' AND NOT EXISTS (SELECT 1 FROM reward_frames r WHERE r.frame_id = frames.id)`).Scan(&first, &last, &n); err != nil {
+		return nil, fmt.Errorf("open epochs: %w", err)
+	}
+	if n == 0 {
+		return nil, nil
+	}
+	if !any {
+		next = survey.EpochOf(state.Time(first))
+	}
+	end := survey.EpochOf(state.Time(last))
+	if end.Number() < next.Number() {
+		end = next // only late frames of closed epochs
+	}
+	var out []survey.Epoch
+	for e := next; e.Number() <= end.Number(); e = e.Next() {
+		if ok, err := w.over(ctx, e, now); err != nil || !ok {
+			return out, err
+		}
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+// next is the epoch after the last closed one; any is false when none is closed.
+func (w *Worker) next(ctx context.Context) (e survey.Epoch, any bool, err error) {
+	var last string
+	if err := w.DB.QueryRow(ctx, `SELECT COALESCE(MAX(epoch), '') FROM epochs`).Scan(&last); err != nil {
+		return e, false, fmt.Errorf("last closed epoch: %w", err)
+	}
+	if last == "" {
+		return e, false, nil
+	}
+	if e, err = survey.ParseEpoch(last); err != nil {
+		return e, false, err
+	}
+	return e.Next(), true, nil
+}
+
+func (w *Worker) over(ctx context.Context, e survey.Epoch, now time.Time) (bool, error) {
+	rs, _, err := ruleset.For(e)
+	if err != nil {
+		return false, err
+	}
+	if now.Before(e.End()) {
+		return false, nil
+	}
+	if !now.Before(e.End().Add(time.Duration(rs.CutoffSeconds) * time.Second)) {
+		return true, nil
+	}
+	var unsettled, later int64
+	err = w.DB.QueryRow(ctx, `SELECT
+		COALESCE(SUM(CASE WHEN completed_at < $1 AND state IN ('uploaded', 'ingested') THEN 1 ELSE 0 END), 0),
+		COALESCE(SUM(CASE WHEN completed_at >= $1 THEN 1 ELSE 0 END), 0)
+		FROM uploads WHERE completed_at > 0`, state.Micros(e.End())).Scan(&unsettled, &later)
+	return unsettled == 0 && later > 0, err
+}
+
+// Close closes the epoch. Closing a closed epoch changes nothing. An epoch that is not over, or not the next in order,
+// is a Conflict.
+func (w *Worker) Close(ctx context.Context, e survey.Epoch) error {
+	if err := w.close(ctx, e); err != nil {
+		return fmt.Errorf("close epoch %s: %w", e, err)
+	}
+	return nil
+}
+
+func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
+	closed, previous, err := w.position(ctx, e)
+	if err != nil || closed {
+		return err
+	}
+	ok, err := w.over(ctx, e, w.now())
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return survey.Errorf(survey.Conflict, "the epoch is not over").WithHint("it ends %s and closes when its uploads are settled or its cut-off has passed", e.End().Format(time.RFC3339))
+	}
+	inputs, err := w.freeze(ctx, e)
+	if err != nil {
+		return err
+	}
+	in, err := record.ReadInputs(e, inputs)
+	if err != nil {
+		return err
+	}
+	out, err := in.Compute()
+	if err != nil {
+		return err
+	}
+	outputs, err := out.OutputFiles()
+	if err != nil {
+		return err
+	}
+	for _, name := range record.OutputNames() {
+		if b, ok := outputs[name]; ok {
+			if err := w.publish(ctx, e, name, b); err != nil {
+				return err
+			}
+		}
+	}
+	m := record.NewManifest(in, out, previous, inputs, outputs)
+	b, err := m.Encode()
+	if err != nil {
+		return err
+	}
+	if err := w.publish(ctx, e, record.ManifestName, b); err != nil {
+		return err
+	}
+	if err := w.book(ctx, in, out, m, survey.HashOf(b)); err != nil {
+		return err
+	}
+	w.log().Info("epoch closed", "epoch", e.String(), "contributions", m.Contributions, "contributors", m.Contributors, "allocated", m.Allocated.String(), "root", m.Root)
+	return nil
+}
+
+// position tells whether e is closed already and, if it is the next in order, the hash of the manifest before it.
+func (w *Worker) position(ctx context.Context, e survey.Epoch) (closed bool, previous survey.Hash, err error) {
+	next, any, err := w.next(ctx)
+	if err != nil || !any {
+		return false, previous, err
+	}
+	if e.Number() < next.Number() {
+		var n int64
+		if err := w.DB.QueryRow(ctx, `SELECT COUNT(*) FROM epochs WHERE epoch = $1`, e.String()).Scan(&n); err != nil {
+			return false, previous, err
+		}
+		if n == 0 {
+			return false, previous, survey.Errorf(survey.Conflict, "it lies before the first closed epoch").WithHint("its footage counts in %s", next)
+		}
+		return true, previous, nil
+	}
+	if e != next {
+		return false, previous, survey.Errorf(survey.Conflict, "epoch %s is still open", next).WithHint("close it first")
+	}
+	var h string
+	if err := w.DB.QueryRow(ctx, `SELECT manifest_sha256 FROM epochs ORDER BY epoch DESC LIMIT 1`).Scan(&h); err != nil {
+		return false, previous, err
+	}
+	previous, err = survey.ParseHash(h)
+	return false, previous, err
+}
+
+// freeze gives the input files of the epoch: those that exist as they are, the others from state, each once and for
+// all. Later files are made from the rows of earlier ones, so that a mixture of two attempts is still consistent.
+func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, error) {
+	f := record.Files{}
+	var in record.Inputs
+	for _, name := range record.InputNames() {
+		b, _, err := w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
+		if survey.KindOf(err) == survey.NotFound && err != nil {
+			if b, err = w.gather(ctx, e, name, &in); err != nil {
+				return nil, fmt.Errorf("gather %s: %w", name, err)
+			}
+			_, err = w.Store.Create(ctx, store.Ledger, store.EpochKey(e, name), b, mediaType(name))
+			if errors.Is(err, store.ErrExists) {
+				b, _, err = w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
+			}
+		}
+		if err != nil {
+			return nil, err
+		}
+		f[name] = b
+		switch name { // what the files after it are made from
+		case record.ContributionsName:
+			if in.Contributions, err = lake.Decode[record.Contribution](b); err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+		case record.DrivesName:
+			if in.Drives, err = record.DecodeDrives(b); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return f, nil
+}
+
+func (w *Worker) gather(ctx context.Context, e survey.Epoch, name string, in *record.Inputs) ([]byte, error) {
+	one := record.Inputs{Epoch: e}
+	var err error
+	switch name {
+	case record.RulesetName:
+		_, b, err := ruleset.For(e)
+		return b, err
+	case record.ContributionsName:
+		if one.Contributions, err = w.contributions(ctx, e); err != nil {
+			return nil, err
+		}
+		one.Sort()
+		return record.EncodeContributions(one.Contributions)
+	case record.DrivesName:
+		if one.Drives, err = w.drives(ctx, in.Contributions); err != nil {
+			return nil, err
+		}
+		one.Sort()
+		return record.EncodeDrives(one.Drives)
+	case record.PriorName:
+		if one.Prior, err = w.prior(ctx, in.Contributions); err != nil {
+			return nil, err
+		}
+		one.Sort()
+		return record.EncodePrior(one.Prior)
+	case record.AccountsName:
+		if one.Accounts, err = w.accounts(ctx, in.Drives); err != nil {
+			return nil, err
+		}
+		one.Sort()
+		return record.EncodeAccounts(one.Accounts)
+	}
+	return nil, fmt.Errorf("no such input")
+}
+
+// contributions are the published frames received before the end of the epoch that no closed epoch has counted.
+func (w *Worker) contributions(ctx context.Context, e survey.Epoch) ([]record.Contribution, error) {
+	rows, err := w.DB.Query(ctx, `SELECT id, drive_id, cell, captured_at, received_at, heading_mdeg, quality_ppm FROM frames
+		WHERE state = 'published' AND received_at < $1 AND NOT EXISTS (SELECT 1 FROM reward_frames r WHERE r.frame_id = frames.id)`, state.Micros(e.End()))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []record.Contribution
+	for rows.Next() {
+		var c record.Contribution
+		var cell, captured, received, heading, quality int64
+		if err := rows.Scan(&c.Frame, &c.Drive, &cell, &captured, &received, &heading, &quality); err != nil {
+			return nil, err
+		}
+		c.Cell, c.CapturedAt, c.ReceivedAt, c.Quality = survey.Cell(cell), state.Time(captured), state.Time(received), int32(quality)
+		if c.Heading = -1; heading >= 0 {
+			c.Heading = int32(heading / 1000 % 360)
+		}
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+// batch is how many ids one statement names.
+const batch = 500
+
+// each calls fn with placeholders "$1, $2, …" and arguments for successive batches of xs.
+func each[T any](xs []T, fn func(marks string, args []any) error) error {
+	for len(xs) > 0 {
+		n := min(batch, len(xs))
+		var b bytes.Buffer
+		args := make([]any, n)
+		for i, x := range xs[:n] {
+			if i > 0 {
+				b.WriteString(", ")
+			}
+			fmt.Fprintf(&b, "$%d", i+1)
+			args[i] = x
+		}
+		if err := fn(b.String(), args); err != nil {
+			return err
+		}
+		xs = xs[n:]
+	}
+	return nil
+}
+
+func distinct[T comparable](n int, at func(int) T) []T {
+	seen := make(map[T]bool)
+	var out []T
+	for i := range n {
+		if x := at(i); !seen[x] {
+			seen[x] = true
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+func (w *Worker) drives(ctx context.Context, cs []record.Contribution) ([]rewards.Drive, error) {
+	ids := distinct(len(cs), func(i int) string { return cs[i].Drive })
+	var out []rewards.Drive
+	err := each(ids, func(marks string, args []any) error {
+		rows, err := w.DB.Query(ctx, `SELECT d.id, d.contributor_id, COALESCE(t.trust, 1000000), COALESCE(t.held, 0)
+			FROM drives d LEFT JOIN reward_trust t ON t.drive_id = d.id WHERE d.id IN (`+marks+`)`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var d rewards.Drive
+			var id, c string
+			var trust, held int64
+			if err := rows.Scan(&id, &c, &trust, &held); err != nil {
+				return err
+			}
+			d.ID, d.Contributor, d.Trust, d.Held = survey.DriveID(id), survey.ContributorID(c), survey.PPM(trust), held != 0
+			out = append(out, d)
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+func (w *Worker) prior(ctx context.Context, cs []record.Contribution) ([]rewards.Prior, error) {
+	cells := distinct(len(cs), func(i int) int64 { return cs[i].Cell.Int64() })
+	var out []rewards.Prior
+	err := each(cells, func(marks string, args []any) error {
+		rows, err := w.DB.Query(ctx, `SELECT cell, received_at FROM reward_cells WHERE cell IN (`+marks+`)`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var cell, at int64
+			if err := rows.Scan(&cell, &at); err != nil {
+				return err
+			}
+			out = append(out, rewards.Prior{Cell: survey.Cell(cell), ReceivedAt: at})
+		}
+		return rows.Err()
+	})
+	return out, err
+}
+
+// accounts are all accounts of earlier epochs and the current one of each contributor that has any or contributes now.
+func (w *Worker) accounts(ctx context.Context, ds []rewards.Drive) ([]record.Account, error) {
+	type key struct {
+		c string
+		a merkle.Address
+	}
+	at := map[key]*record.Account{}
+	var out []*record.Account
+	get := func(c string, a merkle.Address) *record.Account {
+		k := key{c, a}
+		if at[k] == nil {
+			at[k] = &record.Account{Contributor: survey.ContributorID(c), Address: a}
+			out = append(out, at[k])
+		}
+		return at[k]
+	}
+	rows, err := w.DB.Query(ctx, `SELECT contributor_id, address, cumulative FROM reward_accounts ORDER BY contributor_id, address`)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var c, text string
+		var n int64
+		if err := rows.Scan(&c, &text, &n); err != nil {
+			return nil, err
+		}
+		a, err := address(text)
+		if err != nil {
+			return nil, err
+		}
+		get(c, a).Before = survey.Amount(n)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	owners := make([]string, 0, len(out)+len(ds))
+	for _, a := range out {
+		owners = append(owners, string(a.Contributor))
+	}
+	for _, d := range ds {
+		owners = append(owners, string(d.Contributor))
+	}
+	owners = distinct(len(owners), func(i int) string { return owners[i] })
+	err = each(owners, func(marks string, args []any) error {
+		rows, err := w.DB.Query(ctx, `SELECT id, payout_address FROM contributors WHERE id IN (`+marks+`) ORDER BY id`, args...)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var id, text string
+			if err := rows.Scan(&id, &text); err != nil {
+				return err
+			}
+			a, err := address(text)
+			if err != nil {
+				return fmt.Errorf("contributor %s: %w", id, err)
+			}
+			get(id, a).Current = true
+		}
+		return rows.Err()
+	})
+	if err != nil {
+		return nil, err
+	}
+	vals := make([]record.Account, len(out))
+	for i, a := range out {
+		vals[i] = *a
+	}
+	return vals, nil
+}
+
+func address(text string) (merkle.Address, error) {
+	if text == "" {
+		return merkle.Address{}, nil
+	}
+	return merkle.ParseAddress(text)
+}
+
+func mediaType(name string) string {
+	if len(name) > 5 && name[len(name)-5:] == ".json" {
+		return "application/json"
+	}
+	return lake.MediaType
+}
+
+// publish writes an output. One that is there with other bytes was left by an attempt that did not finish under an
+// older version of the program; nothing refers to it while the epoch is open, so it is replaced.
+func (w *Worker) publish(ctx context.Context, e survey.Epoch, name string, b []byte) error {
+	key := store.EpochKey(e, name)
+	_, err := w.Store.Create(ctx, store.Ledger, key, b, mediaType(name))
+	if !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	old, info, err := w.Store.Get(ctx, store.Ledger, key, maxFile)
+	if err != nil || bytes.Equal(old, b) {
+		return err
+	}
+	_, err = w.Store.Swap(ctx, store.Ledger, key, b, mediaType(name), info.ETag)
+	return err
+}
+
+// book records the epoch in state, all of it or nothing.
+func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome, m record.Manifest, hash survey.Hash) error {
+	e := in.Epoch.String()
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		var n int64
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM epochs WHERE epoch = $1`, e).Scan(&n); err != nil || n > 0 {
+			return err // another worker was faster, with the same bytes
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO epochs (epoch, ruleset, manifest_sha256, root, pool, allocated, held, remainder, contributions, contributors, closed_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, e, m.Ruleset, hash.String(), m.Root, int64(m.Pool), int64(m.Allocated), int64(m.Held),
+			int64(m.Remainder), int64(m.Contributions), int64(m.Contributors), state.Micros(w.now())); err != nil {
+			return err
+		}
+		var rows [][]any
+		for _, a := range out.Result.Allocations {
+			rows = append(rows, []any{e, string(a.Contributor), int64(a.Amount), int64(a.Held), a.Frames, a.Cells})
+		}
+		if err := insert(ctx, tx, `INSERT INTO allocations (epoch, contributor_id, amount, held, frames, cells) VALUES `, ``, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		for _, a := range out.Accounts {
+			text := ""
+			if a.Address != (merkle.Address{}) {
+				text = a.Address.String()
+			}
+			rows = append(rows, []any{string(a.Contributor), text, int64(a.Before)})
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_accounts (contributor_id, address, cumulative) VALUES `,
+			` ON CONFLICT (contributor_id, address) DO UPDATE SET cumulative = excluded.cumulative`, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		last := map[survey.Cell]int64{}
+		for _, c := range in.Contributions {
+			rows = append(rows, []any{c.Frame, e})
+			last[c.Cell] = max(last[c.Cell], c.ReceivedAt.UnixMicro())
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_frames (frame_id, epoch) VALUES `, ``, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		for c, at := range last {
+			rows = append(rows, []any{c.Int64(), at})
+		}
+		return insert(ctx, tx, `INSERT INTO reward_cells (cell, received_at) VALUES `,
+			` ON CONFLICT (cell) DO UPDATE SET received_at = CASE WHEN excluded.received_at > reward_cells.received_at THEN excluded.received_at ELSE reward_cells.received_at END`, rows)
+	})
+}
+
+// insert writes rows of equal width, many to a statement.
+func insert(ctx context.Context, tx *state.Tx, head, tail string, rows [][]any) error {
+	for len(rows) > 0 {
+		n := min(batch, len(rows))
+		var q bytes.Buffer
+		q.WriteString(head)
+		var args []any
+		for i, r := range rows[:n] {
+			if i > 0 {
+				q.WriteString(", ")
+			}
+			q.WriteByte('(')
+			for j, v := range r {
+				if j > 0 {
+					q.WriteString(", ")
+				}
+				args = append(args, v)
+				fmt.Fprintf(&q, "$%d", len(args))
+			}
+			q.WriteByte(')')
+		}
+		q.WriteString(tail)
+		if _, err := tx.Exec(ctx, q.String(), args...); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	return nil
+}

@@ -1,0 +1,302 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+	"github.com/roadcomb/roadcomb/rewards/merkle"
+	"github.com/roadcomb/roadcomb/rewards/record"
+	"github.com/roadcomb/roadcomb/rewards/worker"
+)
+
+var (
+	monday = time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)
+	epoch  = survey.EpochOf(monday)
+	cell   = survey.Cell(0x8c1f05871d3abff)
+)
+
+const ann, ben = "a0000000000000000000000000000001", "b0000000000000000000000000000002"
+
+// bench is a network with two contributors and no footage.
+type bench struct {
+	testing.TB
+	w   worker.Worker
+	ctx context.Context
+	now time.Time
+	n   int
+}
+
+func newBench(t testing.TB) *bench {
+	b := &bench{TB: t, ctx: context.Background(), now: epoch.End().Add(72 * time.Hour)}
+	b.w = worker.Worker{DB: testkit.DB(t), Store: testkit.S3(t), Clock: func() time.Time { return b.now }}
+	b.exec(`INSERT INTO contributors (id, payout_address, created_at) VALUES ($1, '', 1), ($2, '0x2222222222222222222222222222222222222222', 1)`, ann, ben)
+	return b
+}
+
+func (b *bench) exec(q string, args ...any) {
+	b.Helper()
+	if _, err := b.w.DB.Exec(b.ctx, q, args...); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func (b *bench) count(q string, args ...any) (n int64) {
+	b.Helper()
+	if err := b.w.DB.QueryRow(b.ctx, q, args...).Scan(&n); err != nil {
+		b.Fatal(err)
+	}
+	return n
+}
+
+// drive adds a settled upload of one drive with published frames in successive cells.
+func (b *bench) drive(contributor string, received time.Time, frames int) string {
+	b.Helper()
+	b.n++
+	id := survey.HashOf([]byte(fmt.Sprint("drive", b.n))).String()[:32]
+	at := state.Micros(received)
+	b.exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at, completed_at) VALUES ($1, $2, 'settled', '{}', 1, 1, $3, $3)`, id, contributor, at)
+	b.exec(`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+		VALUES ($1, $1, $2, 'x', 'indexed', $3, $3, $3, $4, 1, 1, '')`, id, contributor, at, frames)
+	for i := range frames {
+		f := survey.NewFrameID(survey.HashOf([]byte(fmt.Sprint(id, i))))
+		b.exec(`INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at, lat_e7, lon_e7, cell, width, height, state, quality_ppm)
+			VALUES ($1, $2, 0, $3, $2, '', '', '', 1, $4, $4, 0, 0, $5, 1, 1, 'published', 800000)`, string(f), id, i, at, (cell + survey.Cell(i)<<9).Int64())
+	}
+	return id
+}
+
+func (b *bench) close(e survey.Epoch) record.Manifest {
+	b.Helper()
+	if err := b.w.Close(b.ctx, e); err != nil {
+		b.Fatal(err)
+	}
+	m, err := record.ReadManifest(b.file(e, record.ManifestName))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return m
+}
+
+func (b *bench) file(e survey.Epoch, name string) []byte {
+	b.Helper()
+	body, _, err := b.w.Store.Get(b.ctx, store.Ledger, store.EpochKey(e, name), 1<<30)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return body
+}
+
+func (b *bench) allocations(e survey.Epoch) map[string]record.Allocation {
+	b.Helper()
+	rows, err := lake.Decode[record.Allocation](b.file(e, record.AllocationsName))
+	if err != nil {
+		b.Fatal(err)
+	}
+	out := map[string]record.Allocation{}
+	for _, r := range rows {
+		k := r.Contributor
+		if r.Reserved {
+			k += " reserve"
+		}
+		out[k] = r
+	}
+	return out
+}
+
+func TestClosePublishesAndBooks(t *testing.T) {
+	b := newBench(t)
+	b.drive(ann, monday.Add(10*time.Hour), 5)
+	b.drive(ben, monday.Add(11*time.Hour), 3)
+	m := b.close(epoch)
+	if m.Contributions != 8 || m.Contributors != 2 || m.Allocated == 0 || m.Previous != nil {
+		t.Fatalf("%+v", m)
+	}
+	for _, f := range append(m.Inputs, m.Outputs...) {
+		if body := b.file(epoch, f.Name); survey.HashOf(body) != f.SHA256 || int64(len(body)) != f.Bytes {
+			t.Errorf("%s is not what the manifest names", f.Name)
+		}
+	}
+	tree, err := merkle.Load(b.file(epoch, record.MerkleName))
+	if err != nil || tree.Root().String() != m.Root || len(tree.Leaves()) != 2 {
+		t.Fatalf("tree: %v", err)
+	}
+	al := b.allocations(epoch)
+	if l, _, ok := tree.Proof(record.ReservedAddress(ann)); !ok || int64(l.Amount) != al[ann+" reserve"].Cumulative {
+		t.Errorf("ann's reserve: %+v, %+v", l, al)
+	}
+	if got := b.count(`SELECT SUM(amount) FROM allocations`); got != int64(m.Allocated) {
+		t.Errorf("booked %d, allocated %d", got, m.Allocated)
+	}
+	if got := b.count(`SELECT COUNT(*) FROM reward_frames`); got != 8 {
+		t.Errorf("%d frames booked", got)
+	}
+}
+
+func TestReplayChangesNothing(t *testing.T) {
+	b := newBench(t)
+	b.drive(ann, monday.Add(10*time.Hour), 5)
+	m := b.close(epoch)
+	before := string(b.file(epoch, record.ManifestName))
+	b.drive(ben, monday.Add(12*time.Hour), 5) // late: the epoch is closed
+	if again := b.close(epoch); again.Root != m.Root || string(b.file(epoch, record.ManifestName)) != before {
+		t.Error("closing again changed the manifest")
+	}
+	if n := b.count(`SELECT COUNT(*) FROM allocations`); n != 1 {
+		t.Errorf("%d allocations", n)
+	}
+	// What came late counts in the next epoch.
+	b.now = epoch.Next().End().Add(72 * time.Hour)
+	next := b.close(epoch.Next())
+	if next.Contributions != 5 || next.Previous == nil || *next.Previous != survey.HashOf([]byte(before)) {
+		t.Errorf("%+v", next)
+	}
+	al := b.allocations(epoch.Next())
+	if al[ben].Amount == 0 || al[ann+" reserve"].Cumulative != int64(m.Allocated) {
+		t.Errorf("%+v", al)
+	}
+}
+
+// A close that dies at any write is completed by the next one, with what was frozen first.
+func TestCrashAnywhereIsCompletedByTheNextClose(t *testing.T) {
+	whole := newBench(t)
+	whole.drive(ann, monday.Add(10*time.Hour), 3)
+	whole.drive(ben, monday.Add(11*time.Hour), 4)
+	want := whole.close(epoch)
+	names := append(append(record.InputNames(), record.OutputNames()...), record.ManifestName)
+	for n := range names {
+		b := newBench(t)
+		b.drive(ann, monday.Add(10*time.Hour), 3)
+		b.drive(ben, monday.Add(11*time.Hour), 4)
+		for _, name := range names[:n+1] {
+			if _, err := b.w.Store.Create(b.ctx, store.Ledger, store.EpochKey(epoch, name), whole.file(epoch, name), ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n >= 1 { // contributions are frozen: what comes now is late
+			b.drive(ben, monday.Add(12*time.Hour), 9)
+		}
+		if got := b.close(epoch); got.Root != want.Root {
+			t.Errorf("after %s: root %s, want %s", names[n], got.Root, want.Root)
+		}
+		if got := b.count(`SELECT COUNT(*) FROM reward_frames`); got != 7 {
+			t.Errorf("after %s: %d frames booked", names[n], got)
+		}
+	}
+}
+
+func TestLeftoverOutputsOfAnUnfinishedCloseAreReplaced(t *testing.T) {
+	b := newBench(t)
+	b.drive(ann, monday.Add(10*time.Hour), 3)
+	if _, err := b.w.Store.Create(b.ctx, store.Ledger, store.EpochKey(epoch, record.StatementName), []byte("half"), ""); err != nil {
+		t.Fatal(err)
+	}
+	m := b.close(epoch)
+	if survey.HashOf(b.file(epoch, record.StatementName)) != m.Outputs[0].SHA256 {
+		t.Error("the manifest names other bytes")
+	}
+}
+
+func TestFirstAddressTakesTheReserveAndLaterOnesDoNot(t *testing.T) {
+	b := newBench(t)
+	e := epoch
+	step := func() map[string]record.Allocation {
+		b.drive(ann, e.Start().Add(10*time.Hour), 2)
+		b.now = e.End().Add(72 * time.Hour)
+		b.close(e)
+		al := b.allocations(e)
+		e = e.Next()
+		return al
+	}
+	one := step()[ann+" reserve"]
+	b.exec(`UPDATE contributors SET payout_address = '0x1111111111111111111111111111111111111111' WHERE id = $1`, ann)
+	al := step()
+	if r, a := al[ann+" reserve"], al[ann]; r.Cumulative != 0 || r.Moved != -one.Cumulative || a.Cumulative != one.Cumulative+a.Amount {
+		t.Fatalf("reserve %+v, account %+v", r, a)
+	}
+	had := al[ann].Cumulative
+	b.exec(`UPDATE contributors SET payout_address = '0x3333333333333333333333333333333333333333' WHERE id = $1`, ann)
+	step()
+	tree, err := merkle.Load(b.file(survey.EpochOf(e.Start().Add(-time.Hour)), record.MerkleName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	old, _ := merkle.ParseAddress("0x1111111111111111111111111111111111111111")
+	if l, _, ok := tree.Proof(old); !ok || int64(l.Amount) != had {
+		t.Errorf("the first address had %d, has %+v", had, l)
+	}
+}
+
+func TestOpenEpochsWaitForTheEndAndTheUploads(t *testing.T) {
+	b := newBench(t)
+	open := func(now time.Time) string {
+		es, err := b.w.OpenEpochs(b.ctx, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(es)
+	}
+	end := epoch.End()
+	if got := open(end.Add(99 * time.Hour)); got != "[]" {
+		t.Errorf("no footage: %s", got)
+	}
+	b.drive(ann, monday.Add(time.Hour), 1)
+	pending := b.drive(ann, monday.Add(2*time.Hour), 1)
+	b.exec(`UPDATE uploads SET state = 'ingested' WHERE id = $1`, pending)
+	if got := open(end.Add(-time.Second)); got != "[]" {
+		t.Errorf("before the end: %s", got)
+	}
+	if got := open(end); got != "[]" {
+		t.Errorf("at the end, nothing later seen: %s", got)
+	}
+	b.drive(ben, end.Add(14*24*time.Hour), 1)
+	if got := open(end); got != "[]" {
+		t.Errorf("an upload is unsettled: %s", got)
+	}
+	b.exec(`UPDATE uploads SET state = 'settled'`)
+	if got := open(end); got != "[2024-05-06]" {
+		t.Errorf("settled: %s", got)
+	}
+	b.exec(`UPDATE uploads SET state = 'ingested' WHERE id = $1`, pending)
+	if got := open(end.Add(48 * time.Hour)); got != "[2024-05-06]" {
+		t.Errorf("after the cut-off: %s", got)
+	}
+	// The empty weeks between are closed too, the running one is not.
+	b.now = end.Add(28 * 24 * time.Hour)
+	if got := open(b.now); got != "[2024-05-06 2024-05-13 2024-05-20 2024-05-27]" {
+		t.Errorf("all: %s", got)
+	}
+	e := epoch
+	for i, want := range []int{2, 0, 0, 1} {
+		if m := b.close(e); m.Contributions != want || (m.Allocated > 0) != (want > 0) || m.Root == "" {
+			t.Errorf("week %d: %+v", i, m)
+		}
+		e = e.Next()
+	}
+	if got := open(b.now); got != "[]" {
+		t.Errorf("all closed: %s", got)
+	}
+}
+
+func TestEpochsCloseInOrderAndNotEarly(t *testing.T) {
+	b := newBench(t)
+	b.drive(ann, monday.Add(time.Hour), 1)
+	b.now = epoch.End().Add(-time.Second)
+	if err := b.w.Close(b.ctx, epoch); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("early: %v", err)
+	}
+	b.now = epoch.End().Add(100 * 24 * time.Hour)
+	b.close(epoch)
+	if err := b.w.Close(b.ctx, epoch.Next().Next()); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("out of order: %v", err)
+	}
+	if err := b.w.Close(b.ctx, survey.EpochOf(monday.Add(-time.Hour))); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("before the first: %v", err)
+	}
+}
