@@ -54,6 +54,7 @@ type Store struct {
 	c, sign *minio.Client
 	core    minio.Core
 	prefix  string
+	conns   *http.Transport
 }
 
 // ErrExists is returned by a conditional put that lost: the key exists, or no longer has the expected ETag.
@@ -61,13 +62,16 @@ var ErrExists = survey.Errorf(survey.Conflict, "object exists or has changed")
 
 // Open makes a client and creates the buckets that are missing.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	c, err := client(cfg, cfg.Endpoint)
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64
+	t.DisableCompression = true
+	c, err := client(cfg, cfg.Endpoint, t)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{c: c, sign: c, core: minio.Core{Client: c}, prefix: cfg.Prefix}
+	s := &Store{c: c, sign: c, core: minio.Core{Client: c}, prefix: cfg.Prefix, conns: t}
 	if cfg.PublicEndpoint != "" && cfg.PublicEndpoint != cfg.Endpoint {
-		if s.sign, err = client(cfg, cfg.PublicEndpoint); err != nil {
+		if s.sign, err = client(cfg, cfg.PublicEndpoint, t); err != nil {
 			return nil, err
 		}
 	}
@@ -86,7 +90,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	return s, nil
 }
 
-func client(cfg Config, endpoint string) (*minio.Client, error) {
+func client(cfg Config, endpoint string, t *http.Transport) (*minio.Client, error) {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Host == "" || (u.Scheme != "http" && u.Scheme != "https") {
 		return nil, survey.Errorf(survey.Invalid, "object store address %q is not http://host:port or https://host", endpoint)
@@ -95,14 +99,14 @@ func client(cfg Config, endpoint string) (*minio.Client, error) {
 	if region == "" {
 		region = "us-east-1"
 	}
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 64
-	t.DisableCompression = true
 	return minio.New(u.Host, &minio.Options{
 		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Secure: u.Scheme == "https",
 		Region: region, BucketLookup: minio.BucketLookupPath, Transport: t,
 	})
 }
+
+// Close lets go of idle connections; the Store may still be used.
+func (s *Store) Close() { s.conns.CloseIdleConnections() }
 
 func (s *Store) name(b Bucket) string { return s.prefix + string(b) }
 
