@@ -1,0 +1,202 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"path"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/roadcomb/roadcomb/ingest/exif"
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Kinds of files, as state keeps them; unknown is "".
+const (
+	kindImage = "image"
+	kindTrack = "track"
+	kindFilm  = "film"
+)
+
+// file is one file of an upload with what was read of it.
+type file struct {
+	path   string
+	sha    survey.Hash
+	bytes  int64
+	object string
+
+	kind    string
+	meta    exif.Meta // of an image
+	curve   *trace.Curve
+	fixes   int
+	dropped trace.Dropped
+
+	verdict *survey.Verdict // nil while none is due
+	fixed   bool            // verdict is of the file itself, whatever the others are
+	used    bool            // a track that placed an image
+}
+
+func (f *file) folder() string { return path.Dir(f.path) }
+
+func (f *file) reject(r survey.Reason, vars map[string]any, format string, args ...any) {
+	msg := ""
+	if format != "" {
+		msg = fmt.Sprintf(format, args...)
+	}
+	v := survey.Reject(r, msg, vars)
+	f.verdict = &v
+}
+
+// again forgets what depends on other files, before another plan.
+func (f *file) again() {
+	f.used = false
+	if !f.fixed {
+		f.verdict = nil
+	}
+}
+
+// inspect reads one file. What is wrong with it becomes its verdict; an error means that storage could not say.
+func (w *Worker) inspect(ctx context.Context, cfg Config, f *file) error {
+	err := w.look(ctx, cfg, f)
+	f.fixed = f.verdict != nil
+	return err
+}
+
+func (w *Worker) look(ctx context.Context, cfg Config, f *file) error {
+	if why := badName(f.path); why != "" {
+		f.reject(survey.ReasonBadName, nil, "The name %q %s; rename the file and send it again.", f.path, why)
+		return nil
+	}
+	if f.bytes == 0 {
+		f.reject(survey.ReasonEmpty, nil, "")
+		return nil
+	}
+	if f.object == "" {
+		f.reject(survey.ReasonUnreadable, nil, "%q never arrived; send it again.", f.path)
+		return nil
+	}
+	limit := cfg.MaxImageBytes
+	if f.bytes > limit {
+		head, err := w.Store.Range(ctx, store.Private, f.object, 0, min(f.bytes, 4096), "")
+		if err != nil {
+			return f.missing(err)
+		}
+		if !trace.IsGPX(head) && !trace.IsNMEA(head) {
+			f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": limit}, "%q has %d bytes; the limit for its kind is %d.", f.path, f.bytes, limit)
+			return nil
+		}
+		limit = cfg.MaxTrackBytes
+		if f.bytes > limit {
+			f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": limit}, "The track %q has %d bytes; the limit is %d.", f.path, f.bytes, limit)
+			return nil
+		}
+	}
+	body, info, err := w.Store.Get(ctx, store.Private, f.object, limit)
+	if survey.KindOf(err) == survey.Invalid {
+		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": info.Bytes}, "")
+		return nil
+	}
+	if err != nil {
+		return f.missing(err)
+	}
+	if int64(len(body)) != f.bytes || survey.HashOf(body) != f.sha {
+		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": len(body)}, "")
+		return nil
+	}
+	f.read(cfg, body)
+	return nil
+}
+
+// missing turns an object that does not exist into a verdict and passes other faults on.
+func (f *file) missing(err error) error {
+	if survey.KindOf(err) != survey.NotFound {
+		return fmt.Errorf("read %q: %w", f.path, err)
+	}
+	f.reject(survey.ReasonUnreadable, nil, "%q is not in the store; send it again.", f.path)
+	return nil
+}
+
+// read finds out what the bytes are.
+func (f *file) read(cfg Config, body []byte) {
+	switch {
+	case exif.Is(body):
+		f.kind = kindImage
+		f.readImage(cfg, body)
+	case trace.IsGPX(body):
+		f.kind = kindTrack
+		tr, st, err := trace.ReadGPX(bytes.NewReader(body))
+		f.readTrack(cfg, tr, st, err)
+	case trace.IsNMEA(body):
+		f.kind = kindTrack
+		tr, st, err := trace.ReadNMEA(bytes.NewReader(body))
+		f.readTrack(cfg, tr, st, err)
+	default:
+		f.reject(survey.ReasonUnknownType, nil, "%q is not a JPEG image, a GPX track or an NMEA track.", path.Base(f.path))
+	}
+}
+
+func (f *file) readImage(cfg Config, body []byte) {
+	m, err := exif.Read(body)
+	if err != nil {
+		f.reject(survey.ReasonCorrupt, nil, "%s", err)
+		return
+	}
+	if px := int64(m.Width) * int64(m.Height); px > cfg.MaxPixels {
+		f.reject(survey.ReasonPixelBomb, map[string]any{"width": m.Width, "height": m.Height, "limit": cfg.MaxPixels},
+			"The image declares %d × %d pixels; the limit is %d million.", m.Width, m.Height, cfg.MaxPixels/1_000_000)
+		return
+	}
+	if min(m.Width, m.Height) < cfg.MinSide {
+		f.reject(survey.ReasonTooSmall, map[string]any{"width": m.Width, "height": m.Height, "limit": cfg.MinSide},
+			"The image has %d × %d pixels; each side needs %d.", m.Width, m.Height, cfg.MinSide)
+		return
+	}
+	if !m.Complete {
+		f.reject(survey.ReasonCorrupt, map[string]any{"bytes": len(body)}, "The image ends before its last pixel, after %d bytes.", len(body))
+		return
+	}
+	f.meta = m
+}
+
+func (f *file) readTrack(cfg Config, tr survey.Trace, st trace.Stats, err error) {
+	if err != nil {
+		r := survey.ReasonCorrupt
+		if survey.KindOf(err) == survey.Unsupported {
+			r = survey.ReasonUnknownType
+		}
+		f.reject(r, nil, "%s", err)
+		return
+	}
+	kept, dropped := trace.Clean(tr, cfg.Gate)
+	f.dropped, f.fixes = dropped, len(kept)
+	if len(kept) == 0 {
+		f.reject(survey.ReasonTrackEmpty, map[string]any{"records": st.Records, "without_time": st.NoTime, "without_position": st.NoPoint,
+			"bad_checksum": st.BadChecksum, "untrusted": dropped.Total()},
+			"The track has %d records but no position that is whole, timed and trusted.", st.Records)
+		return
+	}
+	f.curve = trace.NewCurve(kept, 0)
+}
+
+func badName(p string) string {
+	switch {
+	case p == "":
+		return "is empty"
+	case !utf8.ValidString(p):
+		return "is not UTF-8"
+	case strings.ContainsFunc(p, unicode.IsControl):
+		return "holds control characters"
+	case strings.HasPrefix(p, "/") || p == ".." || strings.HasPrefix(p, "../") || strings.Contains(p, "/../") || strings.HasSuffix(p, "/.."):
+		return "leaves its folder"
+	}
+	return ""
+}
+
+// cameraFloor is the earliest time that a capture may have: digital street imagery with GPS is no older, and receivers
+// without a date report 1980 or 1999.
+var cameraFloor = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -1,0 +1,339 @@
+package worker
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// plan is what an upload will become: each file has a verdict or a place in a drive.
+type plan struct {
+	files  []*file
+	drives []*drive
+}
+
+type drive struct {
+	drive   survey.Drive
+	frames  []survey.Frame
+	objects []string // by frame: the original
+	pts     []int64  // by frame: microseconds into the film, -1 for an image
+	sources []survey.Hash
+
+	manifestSHA survey.Hash
+}
+
+// shot is an image on its way to a place and a time.
+type shot struct {
+	f     *file
+	fix   survey.Fix // Time, Point and what else is known
+	flags []survey.Flag
+	track *file // what placed it, if not the image itself
+}
+
+func (s *shot) flag(fl survey.Flag) {
+	if !slices.Contains(s.flags, fl) {
+		s.flags = append(s.flags, fl)
+	}
+}
+
+// camera is what images of one recording share.
+type camera struct {
+	folder, maker, model string
+	width, height        int
+}
+
+// plan decides. It is a pure function of the files as read, the upload and the configuration.
+func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
+	p := &plan{files: files}
+	tracks := tracksOf(files)
+	groups := map[camera][]*file{}
+	var order []camera
+	for _, f := range files {
+		if f.kind != kindImage || f.verdict != nil {
+			continue
+		}
+		c := camera{f.folder(), f.meta.Make, f.meta.Model, f.meta.Width, f.meta.Height}
+		if groups[c] == nil {
+			order = append(order, c)
+		}
+		groups[c] = append(groups[c], f)
+	}
+	rules := cfg.Rules
+	rules.Trim = cfg.trim(u.options.TrimMeters)
+	rules.Zones = u.zones
+	for _, c := range order { // files come in order of their paths, so order is too
+		timed, untimed := u.locate(groups[c], tracks)
+		u.assume(untimed)
+		for _, shots := range [][]*shot{timed, untimed} {
+			p.cut(u, c, u.sane(shots), rules)
+		}
+	}
+	for _, f := range files {
+		if f.kind != kindTrack || f.verdict != nil {
+			continue
+		}
+		if f.used {
+			v := survey.Accept()
+			v.Vars = map[string]any{"fixes": f.fixes, "untrusted": f.dropped.Total()}
+			f.verdict = &v
+			continue
+		}
+		f.reject(survey.ReasonTrackUnused, map[string]any{"fixes": f.fixes}, "")
+	}
+	return p
+}
+
+// locate finds a time and a place for each image of one camera. What has a place but no time comes back apart; what
+// has no place is rejected.
+func (u upload) locate(fs []*file, tracks tracks) (timed, untimed []*shot) {
+	clock := u.clock(fs, tracks)
+	for _, f := range fs {
+		s := &shot{f: f}
+		clock.set(s)
+		if !u.position(s, tracks) {
+			continue
+		}
+		if s.fix.Time.IsZero() {
+			untimed = append(untimed, s)
+		} else {
+			timed = append(timed, s)
+		}
+	}
+	return timed, untimed
+}
+
+// position places a shot by its own GPS, else by a track; false when it is rejected.
+func (u upload) position(s *shot, tracks tracks) bool {
+	f, g := s.f, s.f.meta.GPS
+	own := g.HasPoint && g.Point.Valid() && !g.Point.IsNull() && !g.Void
+	if own {
+		s.fix.Point = g.Point
+		s.fix.Alt, s.fix.HasAlt = g.Alt, g.HasAlt
+		s.fix.Speed, s.fix.HasSpeed = g.Speed, g.HasSpeed
+		s.fix.Heading, s.fix.HasHeading = g.Heading, g.HasHeading
+		if !s.fix.HasHeading {
+			s.fix.Heading, s.fix.HasHeading = g.Course, g.HasCourse
+		}
+		s.fix.Accuracy = trace.Accuracy(g.Accuracy, g.DOP)
+		if fix, tr, ok := tracks.at(f.folder(), s.fix.Time); ok {
+			tr.used = true
+			s.track = tr
+			if d := geo.Distance(fix.Point, g.Point); d > differ+fix.Accuracy+s.fix.Accuracy {
+				s.flag(survey.FlagPositionDiffers)
+			}
+		}
+		return true
+	}
+	if fix, tr, ok := tracks.at(f.folder(), s.fix.Time); ok {
+		t := s.fix.Time
+		s.fix = fix
+		s.fix.Time = t
+		s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+		if g.HasHeading {
+			s.fix.Heading, s.fix.HasHeading = g.Heading, true
+		}
+		tr.used = true
+		s.track = tr
+		s.flag(survey.FlagPositionTrack)
+		return true
+	}
+	switch {
+	case g.HasPoint && !g.Point.Valid():
+		f.reject(survey.ReasonBadPosition, nil, "")
+	case g.HasPoint && g.Point.IsNull():
+		f.reject(survey.ReasonNullIsland, nil, "")
+	case g.HasPoint:
+		f.reject(survey.ReasonBadFix, nil, "The receiver itself marked the position as void.")
+	case len(tracks) > 0 && s.fix.Time.IsZero():
+		f.reject(survey.ReasonNoTime, nil, "The image has no position and no capture time, so no track can place it.")
+	case len(tracks) > 0:
+		f.reject(survey.ReasonOutsideTrack, map[string]any{"captured_at": s.fix.Time.Format(time.RFC3339Nano)},
+			"No track of the upload covers %s; if the camera's clock was wrong, give its offset.", s.fix.Time.Format(time.RFC3339))
+	default:
+		f.reject(survey.ReasonNoPosition, nil, "")
+	}
+	return false
+}
+
+// differ is how far apart two sources of one position may be before it is said.
+const differ geo.Meters = 50
+
+// untimedStart is when recordings without any time are taken to begin, unless the driver says.
+var untimedStart = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// assume spreads shots without times, in natural order of their names, along their path.
+func (u upload) assume(shots []*shot) {
+	slices.SortStableFunc(shots, func(a, b *shot) int { return trace.CompareNames(path.Base(a.f.path), path.Base(b.f.path)) })
+	points := make([]geo.Point, len(shots))
+	for i, s := range shots {
+		points[i] = s.fix.Point
+	}
+	start := untimedStart
+	if !u.options.CapturedAt.IsZero() {
+		start = u.options.CapturedAt.UTC().Truncate(time.Microsecond)
+	}
+	times, speed := trace.AssumeTimes(points, start, geo.SpeedMPS(u.options.AssumeSpeed))
+	for i, s := range shots {
+		s.fix.Time = times[i]
+		if !s.fix.HasSpeed {
+			s.fix.Speed, s.fix.HasSpeed = speed, true
+		}
+		s.flag(survey.FlagTimeAssumed)
+	}
+}
+
+// sane rejects impossible times. A clock without a zone may be up to 14 h ahead of UTC, so a day of grace.
+func (u upload) sane(shots []*shot) []*shot {
+	return slices.DeleteFunc(shots, func(s *shot) bool {
+		t := s.fix.Time
+		latest := u.now.Add(24 * time.Hour)
+		if !t.Before(cameraFloor) && !t.After(latest) {
+			return false
+		}
+		s.f.reject(survey.ReasonBadTime, map[string]any{"captured_at": t.Format(time.RFC3339)},
+			"The capture time %s is not between the year 2000 and now.", t.Format(time.RFC3339))
+		return true
+	})
+}
+
+// cut makes drives of one camera's shots.
+func (p *plan) cut(u upload, c camera, shots []*shot, rules trace.Rules) {
+	if len(shots) == 0 {
+		return
+	}
+	in := make([]trace.Shot, len(shots))
+	for i, s := range shots {
+		in[i] = trace.Shot{Name: path.Base(s.f.path), Time: s.fix.Time, Point: s.fix.Point, Heading: s.fix.Heading, HasHeading: s.fix.HasHeading}
+	}
+	drives, rejected := trace.Cut(in, rules)
+	for _, r := range rejected {
+		shots[r.Index].f.verdict = &r.Verdict
+	}
+	for _, d := range drives {
+		p.drives = append(p.drives, build(u, c, shots, d))
+	}
+}
+
+func build(u upload, c camera, shots []*shot, placed []trace.Placed) *drive {
+	name := strings.TrimSpace(c.maker + " " + c.model)
+	if u.options.Device != "" {
+		name = u.options.Device
+	}
+	d := &drive{drive: survey.Drive{Contributor: u.contributor, Device: survey.NewDeviceID(u.contributor, name), Upload: u.id,
+		Frames: len(placed), Parts: (len(placed) + survey.PartFrames - 1) / survey.PartFrames}}
+	flags := map[survey.Flag]bool{}
+	sources := map[survey.Hash]bool{}
+	for seq, pl := range placed {
+		s := shots[pl.Index]
+		if pl.HeadingDerived {
+			s.flag(survey.FlagHeadingDerived)
+		}
+		slices.Sort(s.flags)
+		fix := s.fix
+		f := survey.Frame{
+			ID: survey.NewFrameID(s.f.sha), Seq: seq, Part: seq / survey.PartFrames, Upload: u.id, Path: s.f.path, SHA256: s.f.sha, Bytes: s.f.bytes,
+			CapturedAt: pl.Time, Point: geo.FromE7(fix.Point.E7()), HasAlt: fix.HasAlt, Heading: pl.Heading, HasHeading: pl.HasHeading,
+			Accuracy: geo.Meters(thousandth(float64(fix.Accuracy))), Width: s.f.meta.Width, Height: s.f.meta.Height, Flags: s.flags,
+		}
+		if fix.HasAlt {
+			f.Alt = geo.Meters(thousandth(float64(fix.Alt)))
+		}
+		if fix.HasSpeed {
+			f.Speed = geo.SpeedMPS(thousandth(float64(fix.Speed)))
+		}
+		if f.HasHeading {
+			f.Heading = geo.NormalizeBearing(thousandth(float64(f.Heading)))
+		}
+		if seq > 0 {
+			d.drive.DistanceMM += milli(float64(geo.Distance(d.frames[seq-1].Point, f.Point)))
+		}
+		for _, fl := range f.Flags {
+			flags[fl] = true
+		}
+		if s.track != nil {
+			sources[s.track.sha] = true
+		}
+		d.frames = append(d.frames, f)
+		d.objects = append(d.objects, s.f.object)
+		d.pts = append(d.pts, -1)
+	}
+	d.drive.StartedAt, d.drive.EndedAt = d.frames[0].CapturedAt, d.frames[len(d.frames)-1].CapturedAt
+	for fl := range flags {
+		d.drive.Flags = append(d.drive.Flags, fl)
+	}
+	slices.Sort(d.drive.Flags)
+	for h := range sources {
+		d.sources = append(d.sources, h)
+	}
+	slices.SortFunc(d.sources, func(a, b survey.Hash) int { return strings.Compare(string(a[:]), string(b[:])) })
+	return d
+}
+
+func milli(v float64) int64        { return int64(math.Round(v * 1000)) }
+func thousandth(v float64) float64 { return math.Round(v*1000) / 1000 }
+
+// manifest is the drive's record in the ledger: its frames with their hashes, and the tracks that placed them. Struct
+// fields keep their order and nothing depends on the time of the run, so the same drive gives the same bytes.
+func (d *drive) manifest() ([]byte, error) {
+	type source struct {
+		Kind   string      `json:"kind"`
+		SHA256 survey.Hash `json:"sha256"`
+	}
+	m := struct {
+		Format  string         `json:"format"`
+		Drive   survey.Drive   `json:"drive"`
+		Frames  []survey.Frame `json:"frames"`
+		Sources []source       `json:"sources"`
+	}{Format: "roadcomb.drive/1", Drive: d.drive, Frames: d.frames, Sources: []source{}}
+	for _, h := range d.sources {
+		m.Sources = append(m.Sources, source{kindTrack, h})
+	}
+	b, err := json.Marshal(m)
+	if err != nil {
+		return nil, fmt.Errorf("manifest of drive %s: %w", d.drive.ID, err)
+	}
+	return append(b, '\n'), nil
+}
+
+// newest is the latest capture time of all frames.
+func (p *plan) newest() (t time.Time) {
+	for _, d := range p.drives {
+		if d.drive.EndedAt.After(t) {
+			t = d.drive.EndedAt
+		}
+	}
+	return t
+}
+
+// check asserts that nothing was lost: each file is rejected, accepted, or in exactly one drive.
+func (p *plan) check() error {
+	in := map[string]int{}
+	for _, d := range p.drives {
+		for i := range d.frames {
+			if d.pts[i] < 0 {
+				in[d.frames[i].Path]++
+			}
+		}
+	}
+	for _, f := range p.files {
+		n := in[f.path]
+		if f.verdict != nil {
+			if err := f.verdict.Validate(); err != nil {
+				return err
+			}
+			n++
+		}
+		if n != 1 {
+			return fmt.Errorf("file %q came out %d times", f.path, n)
+		}
+	}
+	return nil
+}
