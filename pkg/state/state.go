@@ -305,3 +305,23 @@ func Time(us int64) time.Time {
 	}
 	return time.UnixMicro(us).UTC()
 }
+
+// CreatePostgres makes an empty database on the server that admin reaches: for tests and first set-up.
+func CreatePostgres(ctx context.Context, admin, name string) error {
+	return adminExec(ctx, admin, "CREATE DATABASE "+pgx.Identifier{name}.Sanitize())
+}
+
+// DropPostgres removes a database that CreatePostgres made, whoever is connected to it.
+func DropPostgres(ctx context.Context, admin, name string) error {
+	return adminExec(ctx, admin, "DROP DATABASE IF EXISTS "+pgx.Identifier{name}.Sanitize()+" WITH (FORCE)")
+}
+
+func adminExec(ctx context.Context, admin, q string) error {
+	c, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		return survey.Errorf(survey.Unavailable, "connect to PostgreSQL: %w", err)
+	}
+	defer c.Close(ctx)
+	_, err = c.Exec(ctx, q)
+	return err
+}

@@ -3,41 +3,16 @@ package state_test
 import (
 	"context"
 	"errors"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
-// engines opens every engine that is at hand: SQLite always, PostgreSQL where ROADCOMB_TEST_POSTGRES names one.
-func engines(t *testing.T, run func(t *testing.T, db *state.DB)) {
-	t.Run("sqlite", func(t *testing.T) {
-		db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		run(t, db)
-	})
-	t.Run("postgres", func(t *testing.T) {
-		dsn := os.Getenv("ROADCOMB_TEST_POSTGRES")
-		if dsn == "" {
-			t.Skip("ROADCOMB_TEST_POSTGRES is not set")
-		}
-		db, err := state.Open(t.Context(), dsn, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer db.Close()
-		run(t, db)
-	})
-}
-
 func TestARolledBackTransactionLeavesNoRowAndNoJob(t *testing.T) {
-	engines(t, func(t *testing.T, db *state.DB) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
 		ctx := t.Context()
 		boom := errors.New("boom")
 		id := survey.UploadID("rolled-back")
@@ -64,7 +39,7 @@ func TestARolledBackTransactionLeavesNoRowAndNoJob(t *testing.T) {
 }
 
 func TestACommittedJobIsWorkedOnce(t *testing.T) {
-	engines(t, func(t *testing.T, db *state.DB) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
 		ctx := t.Context()
 		for range 3 { // unique by arguments
 			if err := db.Tx(ctx, func(tx *state.Tx) error { return tx.Enqueue(ctx, state.IngestArgs{UploadID: "u1"}) }); err != nil {

@@ -21,13 +21,14 @@ const (
 type Flag string
 
 const (
-	FlagTimeAssumed     Flag = "time_assumed"     // no capture time in the source: spread along the track by an assumed speed
-	FlagTimeOffset      Flag = "time_offset"      // the camera clock was corrected by an offset, given or inferred
-	FlagTimeFromName    Flag = "time_from_name"   // the capture time was read from the file name
-	FlagPositionTrack   Flag = "position_track"   // the position comes from a track beside the images
-	FlagPositionDiffers Flag = "position_differs" // two position sources disagree
-	FlagHeadingDerived  Flag = "heading_derived"  // the heading is the course between neighbours
-	FlagUnsigned        Flag = "unsigned"         // the upload carried no device signature
+	FlagTimeAssumed     Flag = "time_assumed"      // no capture time in the source: spread along the track by an assumed speed
+	FlagTimeOffset      Flag = "time_offset"       // the camera clock was corrected by an offset, given or inferred
+	FlagTimeFromName    Flag = "time_from_name"    // the capture time was read from the file name
+	FlagTimeZoneAssumed Flag = "time_zone_assumed" // the camera's clock names no zone; taken as UTC
+	FlagPositionTrack   Flag = "position_track"    // the position comes from a track beside the images
+	FlagPositionDiffers Flag = "position_differs"  // two position sources disagree
+	FlagHeadingDerived  Flag = "heading_derived"   // the heading is the course between neighbours
+	FlagUnsigned        Flag = "unsigned"          // the upload carried no device signature
 )
 
 // Frame is one accepted image of a drive, as the ledger of frames (state table frames) and drive manifests hold it.

@@ -5,8 +5,10 @@ package testkit
 import (
 	"context"
 	"fmt"
+	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -37,23 +39,53 @@ func Shared(t testing.TB, elem ...string) string {
 	return p
 }
 
-// Root is the module's folder.
+// Root is the module's folder. It is derived from where this file was compiled, because the embedded store changes the
+// process's working folder.
 func Root(t testing.TB) string {
 	t.Helper()
-	dir, err := os.Getwd()
+	_, file, _, ok := runtime.Caller(0)
+	if !ok {
+		t.Fatal("no caller information")
+	}
+	dir := filepath.Join(filepath.Dir(file), "..", "..")
+	if _, err := os.Stat(filepath.Join(dir, "go.mod")); err != nil {
+		t.Fatalf("module folder: %v", err)
+	}
+	return dir
+}
+
+// Engines runs the test on every state engine at hand: SQLite always, PostgreSQL where ROADCOMB_TEST_POSTGRES names a
+// server, each time on a database of its own.
+func Engines(t *testing.T, run func(t *testing.T, db *state.DB)) {
+	t.Run("sqlite", func(t *testing.T) { run(t, DB(t)) })
+	t.Run("postgres", func(t *testing.T) {
+		admin := os.Getenv("ROADCOMB_TEST_POSTGRES")
+		if admin == "" {
+			t.Skip("ROADCOMB_TEST_POSTGRES is not set; .ci/with-postgres starts a server")
+		}
+		db, err := state.Open(context.Background(), FreshPostgres(t, admin), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		run(t, db)
+	})
+}
+
+// FreshPostgres makes a database on the server and gives its address; it is dropped with the test.
+func FreshPostgres(t testing.TB, admin string) string {
+	t.Helper()
+	name := fmt.Sprintf("t_%d_%d", os.Getpid(), s3.n.Add(1))
+	if err := state.CreatePostgres(context.Background(), admin, name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { state.DropPostgres(context.Background(), admin, name) })
+	u, err := url.Parse(admin)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for {
-		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
-		}
-		up := filepath.Dir(dir)
-		if up == dir {
-			t.Fatal("no go.mod above the test")
-		}
-		dir = up
-	}
+	u.Path = "/" + name
+	return u.String()
 }
 
 // DB is an empty state database, closed with the test.

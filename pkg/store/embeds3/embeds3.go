@@ -1,6 +1,8 @@
 // Package embeds3 runs a real S3 server (versitygw) over a folder inside this process: the default store of one machine
 // and the test double of none, because it is the same server that runs apart.
 //
+// The gateway changes the process's working folder to its own: make paths absolute before Start.
+//
 // It never calls fsync: after a power cut an acknowledged object may be gone. State keeps the SHA-256 and size of every
 // object that matters, and `roadcomb archive verify` re-reads them.
 package embeds3
