@@ -1,0 +1,303 @@
+// Package quality says how fit a frame is for mapping, in parts a driver understands: sharpness (focus and motion
+// apart), exposure (range, clipping and glare, noise), clear view, resolution per degree, and position accuracy.
+//
+// Measure looks at brightness only and is a pure function of the pixels; Rate turns measures into a survey.Quality by
+// the numbers of one versioned file (thresholds-v1.json). Every part falls, or stays, as a picture is degraded.
+package quality
+
+import (
+	_ "embed"
+	"encoding/json"
+	"math"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+//go:embed thresholds-v1.json
+var thresholdsV1 []byte
+
+type ramp struct {
+	Worst float64 `json:"worst"`
+	Best  float64 `json:"best"`
+}
+
+// at maps v onto [0, 1]: Worst and beyond is 0, Best and beyond is 1, linear between; either may be the larger.
+func (r ramp) at(v float64) float64 {
+	return math.Min(1, math.Max(0, (v-r.Worst)/(r.Best-r.Worst)))
+}
+
+// Thresholds are the numbers behind a rating. Use V1.
+type Thresholds struct {
+	Version   string `json:"version"`
+	LumaWidth int    `json:"luma_width"` // pictures are measured at this width at most
+	Sharpness ramp   `json:"sharpness"`  // share of edge contrast that a further blur destroys
+	Noise     ramp   `json:"noise"`      // standard deviation in grey levels
+	Spread    struct {
+		ramp
+		NightBest float64 `json:"night_best"`
+	} `json:"spread"` // grey levels between the 5th and 95th percentile
+	Clipped     ramp    `json:"clipped"`      // share of pixels black or white
+	NightMedian float64 `json:"night_median"` // a median below this is night
+	Clear       struct {
+		ramp
+		Dark float64 `json:"dark"` // a tile darker than this …
+		Flat float64 `json:"flat"` // … with less contrast between neighbouring pixels than this is obstructed
+	} `json:"clear"` // share of obstructed tiles
+	PxPerDegree struct {
+		ramp
+		AssumedFOV float64 `json:"assumed_fov_deg"`
+	} `json:"px_per_degree"`
+	Position struct {
+		ramp
+		Unknown float64 `json:"unknown"` // rating of an unknown accuracy
+	} `json:"position_m"`
+	Weights struct {
+		Sharpness  float64 `json:"sharpness"`
+		Exposure   float64 `json:"exposure"`
+		Clear      float64 `json:"clear"`
+		Resolution float64 `json:"resolution"`
+		Position   float64 `json:"position"`
+	} `json:"weights"`
+	Grades struct {
+		A float64 `json:"A"`
+		B float64 `json:"B"`
+		C float64 `json:"C"`
+		D float64 `json:"D"`
+	} `json:"grades"`
+	Usable struct {
+		Score     float64 `json:"score"`
+		Sharpness float64 `json:"sharpness"`
+		Exposure  float64 `json:"exposure"`
+		Clear     float64 `json:"clear"`
+	} `json:"usable"`
+}
+
+// V1 are the thresholds of version quality/v1.
+func V1() Thresholds {
+	var t Thresholds
+	if err := json.Unmarshal(thresholdsV1, &t); err != nil {
+		panic(err) // part of the program; a test reads it
+	}
+	return t
+}
+
+// Measures are what was measured on the picture, before any judgement.
+type Measures struct {
+	Focus   float64 // share of edge contrast lost to a further blur, in the sharper of the two directions; 0 to 1
+	Motion  float64 // by how much the other direction is less, 0 to 1
+	Noise   float64 // standard deviation in grey levels
+	Median  float64 // grey level 0–255
+	Spread  float64 // 95th minus 5th percentile
+	Clipped float64 // share of pixels below 6 or above 249
+	Blocked float64 // share of obstructed tiles
+}
+
+// Measure looks at a brightness plane of w × h bytes, row by row.
+func (t Thresholds) Measure(pix []uint8, w, h int) Measures {
+	var m Measures
+	if len(pix) != w*h || w < 32 || h < 32 {
+		return m
+	}
+	m.light(pix)
+	sx := edgeLoss(pix, w, h, 1, w)
+	sy := edgeLoss(pix, h, w, w, 1)
+	m.Focus, m.Motion = math.Max(sx, sy), math.Abs(sx-sy)
+	m.Noise = noise(pix, w, h)
+	m.Blocked = t.blocked(pix, w, h)
+	return m
+}
+
+func (m *Measures) light(pix []uint8) {
+	var hist [256]int
+	for _, v := range pix {
+		hist[v]++
+	}
+	n := len(pix)
+	at := func(q float64) float64 {
+		left := int(q * float64(n))
+		for v, c := range hist {
+			if left -= c; left < 0 {
+				return float64(v)
+			}
+		}
+		return 255
+	}
+	m.Median, m.Spread = at(.5), at(.95)-at(.05)
+	clipped := 0
+	for v := range 6 {
+		clipped += hist[v] + hist[255-v]
+	}
+	m.Clipped = float64(clipped) / float64(n)
+}
+
+// blurRadius of the further blur: 9 pixels in all, as in Crete et al., "The blur effect" (2007).
+const blurRadius = 4
+
+// edgeLoss is the share of the differences between neighbours along one direction that a further blur along it
+// destroys: near 1 for a sharp picture, near 0 for one already blurred (Crete et al. give one minus it). A line has n
+// pixels, step apart; lines start stride apart.
+func edgeLoss(pix []uint8, n, lines, step, stride int) float64 {
+	var edges, lost int
+	for l := range lines {
+		base := l * stride
+		sum := 0
+		for i := range 2*blurRadius + 1 {
+			sum += int(pix[base+i*step])
+		}
+		for i := blurRadius + 1; i+blurRadius < n; i++ {
+			at := base + i*step
+			prev := sum
+			sum += int(pix[at+blurRadius*step]) - int(pix[at-(blurRadius+1)*step])
+			d := int(pix[at]) - int(pix[at-step])
+			if d < 0 {
+				d = -d
+			}
+			b := sum - prev
+			if b < 0 {
+				b = -b
+			}
+			edges += d * (2*blurRadius + 1)
+			if v := d*(2*blurRadius+1) - b; v > 0 {
+				lost += v
+			}
+		}
+	}
+	if edges == 0 {
+		return 0
+	}
+	return float64(lost) / float64(edges)
+}
+
+// noise is Immerkær's estimate (1996) over the flattest quarter of 16-pixel tiles, so that texture does not count.
+func noise(pix []uint8, w, h int) float64 {
+	var hist [512]int // tiles by their mean absolute response, in eighths of a grey level
+	tiles := 0
+	for ty := 1; ty+17 <= h; ty += 16 {
+		for tx := 1; tx+17 <= w; tx += 16 {
+			sum := 0
+			for y := ty; y < ty+16; y++ {
+				o := y*w + tx
+				for i := o; i < o+16; i++ {
+					v := int(pix[i-w-1]) - 2*int(pix[i-w]) + int(pix[i-w+1]) -
+						2*int(pix[i-1]) + 4*int(pix[i]) - 2*int(pix[i+1]) +
+						int(pix[i+w-1]) - 2*int(pix[i+w]) + int(pix[i+w+1])
+					if v < 0 {
+						v = -v
+					}
+					sum += v
+				}
+			}
+			hist[min(len(hist)-1, sum/32)]++
+			tiles++
+		}
+	}
+	left := tiles / 4
+	for v, c := range hist {
+		if left -= c; left < 0 {
+			return (float64(v) + .5) / 8 * math.Sqrt(math.Pi/2) / 6
+		}
+	}
+	return 0
+}
+
+// blocked is the share of tiles that something dark and featureless fills.
+func (t Thresholds) blocked(pix []uint8, w, h int) float64 {
+	const size = 32
+	n, bad := 0, 0
+	for ty := 0; ty+size <= h; ty += size {
+		for tx := 0; tx+size <= w; tx += size {
+			sum, diff := 0, 0
+			for y := ty; y < ty+size; y++ {
+				o := y*w + tx
+				for i := o + 1; i < o+size; i++ {
+					sum += int(pix[i])
+					d := int(pix[i]) - int(pix[i-1])
+					if d < 0 {
+						d = -d
+					}
+					diff += d
+				}
+			}
+			n++
+			if float64(sum) < t.Clear.Dark*size*(size-1) && float64(diff) < t.Clear.Flat*size*(size-1) {
+				bad++
+			}
+		}
+	}
+	return float64(bad) / float64(max(n, 1))
+}
+
+// Camera is what is known of how the frame was taken.
+type Camera struct {
+	Width    int        // of the upright picture, pixels
+	FOV      float64    // horizontal field of view in degrees; 0 unknown, then an assumed one counts
+	Accuracy geo.Meters // of the position; 0 unknown
+}
+
+// Rate judges measures. Each part is in parts per million; the score is their weighted geometric mean, so that a good
+// part cannot buy off a bad one.
+func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
+	night := m.Median < t.NightMedian
+	spread := t.Spread.ramp
+	clipped := m.Clipped
+	if night {
+		spread.Best = t.Spread.NightBest
+		clipped /= 2 // black sky is no fault at night
+	}
+	fov := c.FOV
+	if fov <= 0 {
+		fov = t.PxPerDegree.AssumedFOV
+	}
+	position := t.Position.Unknown
+	if c.Accuracy > 0 {
+		r := ramp{math.Log(t.Position.Worst), math.Log(t.Position.Best)}
+		position = r.at(math.Log(float64(c.Accuracy)))
+	}
+	parts := struct{ sharpness, exposure, clear, resolution, position float64 }{
+		t.Sharpness.at(m.Focus - m.Motion),
+		spread.at(m.Spread) * t.Clipped.at(clipped) * t.Noise.at(m.Noise),
+		t.Clear.at(m.Blocked),
+		t.PxPerDegree.at(float64(c.Width) / fov),
+		position,
+	}
+	w := t.Weights
+	score := 1.0
+	for _, p := range [][2]float64{{parts.sharpness, w.Sharpness}, {parts.exposure, w.Exposure}, {parts.clear, w.Clear}, {parts.resolution, w.Resolution}, {parts.position, w.Position}} {
+		score *= math.Pow(math.Max(p[0], 0.01), p[1])
+	}
+	q := survey.Quality{
+		Score: ppm(score), Sharpness: ppm(parts.sharpness), Exposure: ppm(parts.exposure), Clear: ppm(parts.clear),
+		Resolution: ppm(parts.resolution), Position: ppm(parts.position), Night: night, Version: t.Version,
+	}
+	switch {
+	case score >= t.Grades.A:
+		q.Grade = "A"
+	case score >= t.Grades.B:
+		q.Grade = "B"
+	case score >= t.Grades.C:
+		q.Grade = "C"
+	case score >= t.Grades.D:
+		q.Grade = "D"
+	default:
+		q.Grade = "E"
+	}
+	return q
+}
+
+func ppm(f float64) survey.PPM { return survey.PPMOf(f) }
+
+// Fit reports whether a frame is worth mapping with, and if not, which part rules it out.
+func (t Thresholds) Fit(q survey.Quality) (bool, string) {
+	switch {
+	case q.Sharpness < ppm(t.Usable.Sharpness):
+		return false, "sharpness"
+	case q.Exposure < ppm(t.Usable.Exposure):
+		return false, "exposure"
+	case q.Clear < ppm(t.Usable.Clear):
+		return false, "clear"
+	case q.Score < ppm(t.Usable.Score):
+		return false, "score"
+	}
+	return true, ""
+}

@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// A picture can end the process: native code may crash on it, or the kernel may kill the worker for its memory. Nothing
+// of ours runs then, so what was in hand must have been written down before. A part that begins notes so; if an earlier
+// beginning had no end, a worker died on it, and its frames are taken one by one, each noted before it is touched. A
+// frame that was in hand alone when a worker died was tried twice (once among others, once alone): it is quarantined as
+// poisoned and not touched again in this run.
+
+// begin notes that work on the part starts, and reports whether an earlier start had no end.
+func (w *Worker) begin(ctx context.Context, a state.VisionArgs) (careful bool, err error) {
+	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO vision_parts_begun (drive_id, part, run, begun) VALUES ($1, $2, $3, 1)
+			ON CONFLICT (drive_id, part, run) DO UPDATE SET begun = vision_parts_begun.begun + 1`, string(a.DriveID), a.Part, a.Run); err != nil {
+			return err
+		}
+		var n int64
+		if err := tx.QueryRow(ctx, `SELECT begun FROM vision_parts_begun WHERE drive_id = $1 AND part = $2 AND run = $3`, string(a.DriveID), a.Part, a.Run).Scan(&n); err != nil {
+			return err
+		}
+		careful = n > 1
+		return nil
+	})
+	return careful, err
+}
+
+// ended takes the note back when the part ended with an error that this process lived to see.
+func (w *Worker) ended(ctx context.Context, a state.VisionArgs) {
+	if _, err := w.DB.Exec(ctx, `UPDATE vision_parts_begun SET begun = begun - 1 WHERE drive_id = $1 AND part = $2 AND run = $3 AND begun > 0`,
+		string(a.DriveID), a.Part, a.Run); err != nil {
+		w.log().Warn("the note that a part began stays", "drive", a.DriveID, "part", a.Part, "err", err)
+	}
+}
+
+// oneByOne takes the frames of a part that a worker died on.
+func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot) error {
+	w.log().Warn("a worker died on this part; its frames are taken one by one", "drive", a.DriveID, "part", a.Part)
+	for _, s := range shots {
+		poisoned, err := w.inHand(ctx, s.id, a.Run)
+		if err != nil {
+			return err
+		}
+		if poisoned {
+			s.verdict = survey.Reject(survey.ReasonPoisoned, "", nil)
+			continue
+		}
+		w.run(ctx, s, lookSteps)
+		w.run(ctx, s, showSteps)
+		s.im.Close()
+		s.im, s.body, s.jpeg = nil, nil, nil
+		if _, err := w.DB.Exec(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
+			return err
+		}
+		if s.err != nil {
+			return s.err
+		}
+	}
+	return nil
+}
+
+// inHand notes that the frame is about to be touched, alone. It reports true, and notes nothing, if it was noted before:
+// then the worker that had it in hand died.
+func (w *Worker) inHand(ctx context.Context, id survey.FrameID, run int) (poisoned bool, err error) {
+	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
+		var n int64
+		err := tx.QueryRow(ctx, `SELECT begun FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(id), run).Scan(&n)
+		if err == nil {
+			poisoned = true
+			return nil
+		}
+		if !errors.Is(err, state.ErrNoRows) {
+			return err
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO vision_frames_begun (frame_id, run, begun) VALUES ($1, $2, 1)`, string(id), run)
+		return err
+	})
+	return poisoned, err
+}

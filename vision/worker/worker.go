@@ -1,0 +1,449 @@
+// Package worker is the vision stage: it takes one part of a drive at a time, makes every frame of it upright, rates it,
+// finds faces and plates, makes them unreadable, and publishes the result.
+//
+// It fails closed. A frame reaches the public bucket only with a redaction record that names the networks that looked at
+// it; whatever goes wrong with the looking leaves the frame private, with a reason, and does not hold up the others.
+// Trouble with the store or the database is no verdict on a frame: the part fails as a whole and is tried again.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"runtime"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/models"
+	"github.com/roadcomb/roadcomb/vision/quality"
+	"github.com/roadcomb/roadcomb/vision/redact"
+)
+
+// Guard finds what must be made unreadable; *detect.Guard is the one that ships. Its answer is all or nothing.
+type Guard interface {
+	Detect(ctx context.Context, im *cv.Image) ([]survey.Box, error)
+	Models() []survey.ModelRef
+	Margin() float64
+}
+
+// Config of a Worker. The zero value works.
+type Config struct {
+	Workers      int           // frames of a part looked at side by side; 0 means one for each processor
+	FrameTimeout time.Duration // for the detector on one frame; 0 means 30 s
+	JPEGQuality  int           // of published frames, 1–100; 0 means 88
+	MaxBytes     int64         // of an original image; 0 means 128 MiB
+	Limits       cv.Limits     // of an original image
+	// PixelBudget bounds the pictures held at once, in pixels; 0 means 48 million (about 150 MB). Pictures over a third
+	// of it count as a third.
+	PixelBudget int64
+}
+
+func (c Config) orDefault() Config {
+	if c.Workers <= 0 {
+		c.Workers = runtime.GOMAXPROCS(0)
+	}
+	if c.FrameTimeout <= 0 {
+		c.FrameTimeout = 30 * time.Second
+	}
+	if c.JPEGQuality <= 0 {
+		c.JPEGQuality = 88
+	}
+	if c.MaxBytes <= 0 {
+		c.MaxBytes = 128 << 20
+	}
+	if c.PixelBudget <= 0 {
+		c.PixelBudget = 48 << 20
+	}
+	return c
+}
+
+// Worker is the stage. Its fields are set before use and not changed; Part is safe for concurrent use.
+type Worker struct {
+	DB    *state.DB
+	Store *store.Store
+	Log   *slog.Logger     // nil discards
+	Clock func() time.Time // nil means time.Now
+
+	// Guard looks at frames. When it is nil nothing is published, and GuardErr says why (models.Reason).
+	Guard    Guard
+	GuardErr error
+
+	Config  Config
+	Timings *Timings // collects where the time goes; nil does not
+}
+
+// frame is a row of the ledger of frames, as far as vision needs it.
+type frame struct {
+	id            survey.FrameID
+	seq           int
+	upload        survey.UploadID
+	path, object  string
+	filmPTS       int64
+	sha           survey.Hash
+	accuracy      geo.Meters
+	width, height int
+	state         survey.FrameState
+	publicKey     string
+}
+
+// shot is a frame on its way through the steps.
+type shot struct {
+	frame
+	hasRoom   bool // counted in the budget
+	body      []byte
+	im        *cv.Image
+	quality   survey.Quality
+	boxes     []survey.Box
+	jpeg      []byte
+	key       string
+	pubHash   survey.Hash
+	pubBytes  int64
+	redaction survey.Redaction
+	verdict   survey.Verdict // Accepted, or why not
+	err       error          // not the frame's fault: the part must be tried again
+}
+
+// step is one thing done to a frame. A *stop error is a verdict on the frame; any other error fails the part.
+type step struct {
+	name string
+	do   func(*Worker, context.Context, *shot) error
+}
+
+// The way of a frame. Frames are looked at side by side, then shown one after the other, in the drive's order.
+var (
+	lookSteps = []step{
+		{"read", (*Worker).read},
+		{"decode", (*Worker).decode},
+		{"rate", (*Worker).rate},
+		{"detect", (*Worker).detect},
+	}
+	showSteps = []step{
+		{"redact", (*Worker).redact},
+		{"encode", (*Worker).encode},
+		{"publish", (*Worker).publish},
+	}
+)
+
+// stop ends a frame's way with a verdict.
+type stop struct{ v survey.Verdict }
+
+func (s *stop) Error() string { return string(s.v.Reason) + ": " + s.v.Message }
+
+func reject(r survey.Reason, message string, vars map[string]any) error {
+	return &stop{survey.Reject(r, message, vars)}
+}
+
+// Part looks at every frame of one part of a drive and publishes those that may be. It is idempotent: a run that is
+// done already does nothing, and objects are named by their content. It gives an error when the part should be tried
+// again.
+func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
+	cfg := w.Config.orDefault()
+	frames, done, err := w.frames(ctx, args)
+	if err != nil {
+		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
+	}
+	if done {
+		return nil
+	}
+	careful, err := w.begin(ctx, args)
+	if err != nil {
+		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
+	}
+	shots := make([]*shot, len(frames))
+	for i, f := range frames {
+		shots[i] = &shot{frame: f}
+	}
+	if careful {
+		err = w.oneByOne(ctx, args, shots)
+	} else {
+		err = w.sideBySide(ctx, cfg, shots)
+	}
+	if err == nil {
+		err = w.commit(ctx, args, shots)
+	}
+	if err != nil {
+		w.ended(context.WithoutCancel(ctx), args)
+		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
+	}
+	return nil
+}
+
+// sideBySide looks at several frames at a time, holding no more pictures than the budget, and shows them in order.
+func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+
+	looked := make([]chan struct{}, len(shots))
+	for i := range looked {
+		looked[i] = make(chan struct{})
+	}
+	room := budget{semaphore.NewWeighted(cfg.PixelBudget), cfg.PixelBudget / 3}
+	hands := make(chan struct{}, cfg.Workers)
+	wg.Go(func() {
+		for i, s := range shots {
+			select {
+			case hands <- struct{}{}:
+			case <-ctx.Done():
+				s.err = ctx.Err()
+				close(looked[i])
+				continue
+			}
+			if err := room.take(ctx, s.pixels()); err != nil {
+				s.err = err
+				<-hands
+				close(looked[i])
+				continue
+			}
+			s.hasRoom = true
+			wg.Go(func() {
+				defer close(looked[i])
+				w.run(ctx, s, lookSteps)
+				<-hands
+			})
+		}
+	})
+	var first error
+	for i, s := range shots {
+		<-looked[i]
+		if s.err == nil && first == nil {
+			w.run(ctx, s, showSteps)
+		}
+		if s.err != nil && first == nil {
+			first = s.err
+			cancel()
+		}
+		s.im.Close()
+		s.im, s.body, s.jpeg = nil, nil, nil
+		if s.hasRoom {
+			room.give(s.pixels())
+		}
+	}
+	return first
+}
+
+// budget bounds the pixels held at once. A picture counts for most pixels at most, so that three always fit.
+type budget struct {
+	s    *semaphore.Weighted
+	most int64
+}
+
+func (b budget) take(ctx context.Context, px int64) error { return b.s.Acquire(ctx, min(px, b.most)) }
+func (b budget) give(px int64)                            { b.s.Release(min(px, b.most)) }
+
+func (f frame) pixels() int64 { return int64(f.width) * int64(f.height) }
+
+// run takes the steps until one gives a verdict or fails. A panic leaves the frame private.
+func (w *Worker) run(ctx context.Context, s *shot, steps []step) {
+	for _, st := range steps {
+		if s.err != nil || s.verdict.Reason != "" {
+			return
+		}
+		if s.err = ctx.Err(); s.err != nil {
+			return
+		}
+		start := time.Now()
+		err := safely(func() error { return st.do(w, ctx, s) })
+		w.Timings.add(st.name, time.Since(start), s.frame)
+		var v *stop
+		switch {
+		case err == nil:
+		case errors.As(err, &v):
+			s.verdict = v.v
+			w.log().Info("frame not published", "frame", s.id, "step", st.name, "reason", v.v.Reason)
+		default:
+			s.err = fmt.Errorf("%s frame %s: %w", st.name, s.id, err)
+		}
+	}
+}
+
+// safely turns a panic into a verdict: what panicked has not looked at the whole frame.
+func safely(fn func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = reject(survey.ReasonDetectorFailed, fmt.Sprintf("The image could not be worked on (%.80v); it is kept private.", p), nil)
+		}
+	}()
+	return fn()
+}
+
+func (w *Worker) read(ctx context.Context, s *shot) error {
+	cfg := w.Config.orDefault()
+	if s.object == "" {
+		return reject(survey.ReasonUnreadable, "The original is no longer kept.", nil)
+	}
+	b, _, err := w.Store.Get(ctx, store.Private, s.object, cfg.MaxBytes)
+	switch survey.KindOf(err) {
+	case survey.NotFound:
+		return reject(survey.ReasonUnreadable, "The original is not in storage.", nil)
+	case survey.Invalid:
+		return reject(survey.ReasonTooLarge, "", map[string]any{"limit": cfg.MaxBytes})
+	}
+	if err != nil {
+		return err
+	}
+	if survey.HashOf(b) != s.sha {
+		return reject(survey.ReasonHashMismatch, "", nil)
+	}
+	s.body = b
+	return nil
+}
+
+func (w *Worker) decode(_ context.Context, s *shot) error {
+	im, h, err := cv.Decode(s.body, w.Config.Limits)
+	s.body = nil
+	vars := map[string]any{"width": h.Width, "height": h.Height}
+	switch {
+	case errors.Is(err, cv.ErrTooManyPixels):
+		return reject(survey.ReasonPixelBomb, "", vars)
+	case errors.Is(err, cv.ErrTooSmall):
+		return reject(survey.ReasonTooSmall, "", vars)
+	case err != nil:
+		return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
+	}
+	s.im = im
+	return nil
+}
+
+func (w *Worker) rate(_ context.Context, s *shot) error {
+	t := quality.V1()
+	pix, wd, ht := s.im.Luma(t.LumaWidth)
+	s.quality = t.Rate(t.Measure(pix, wd, ht), quality.Camera{Width: s.im.Width(), Accuracy: s.accuracy})
+	if ok, part := t.Fit(s.quality); !ok {
+		return reject(survey.ReasonUnusable, "", map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
+	}
+	return nil
+}
+
+// lateGrace is how long a detector that was told to stop may take before it is left behind.
+const lateGrace = 2 * time.Second
+
+func (w *Worker) detect(ctx context.Context, s *shot) error {
+	if w.Guard == nil {
+		return reject(models.Reason(w.GuardErr), "", nil)
+	}
+	limit := w.Config.orDefault().FrameTimeout
+	dctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	type answer struct {
+		boxes []survey.Box
+		err   error
+	}
+	answers := make(chan answer, 1)
+	go func() {
+		var a answer
+		a.err = safely(func() (err error) {
+			a.boxes, err = w.Guard.Detect(dctx, s.im)
+			return err
+		})
+		answers <- a
+	}()
+	var a answer
+	late := time.NewTimer(limit + lateGrace)
+	defer late.Stop()
+	select {
+	case a = <-answers:
+	case <-late.C:
+		// It does not listen. The picture stays with it, so that nothing is freed under its hands.
+		im := s.im
+		s.im = nil
+		go func() { <-answers; im.Close() }()
+		a.err = context.DeadlineExceeded
+	}
+	var v *stop
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err() // the job is being stopped; that says nothing about the frame
+	case errors.As(a.err, &v):
+		return v
+	case errors.Is(a.err, context.DeadlineExceeded):
+		return reject(survey.ReasonDetectorLate, "", map[string]any{"limit_ms": limit.Milliseconds()})
+	case errors.Is(a.err, models.ErrNone), errors.Is(a.err, models.ErrMismatch):
+		return reject(models.Reason(a.err), "", nil)
+	case a.err != nil:
+		w.log().Error("detector failed", "frame", s.id, "err", a.err)
+		return reject(survey.ReasonDetectorFailed, "", nil)
+	}
+	for _, b := range a.boxes {
+		if !sane(b) {
+			return reject(survey.ReasonDetectorFailed, "The privacy detector gave a box that is none; the image is kept private.", nil)
+		}
+	}
+	s.boxes = a.boxes
+	return nil
+}
+
+func sane(b survey.Box) bool {
+	for _, v := range [...]float64{b.X, b.Y, b.W, b.H, b.Confidence} {
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			return false
+		}
+	}
+	return b.W > 0 && b.H > 0 && b.Confidence >= 0 && b.Confidence <= 1 && b.Class != ""
+}
+
+func (w *Worker) redact(_ context.Context, s *shot) error {
+	for i := range s.boxes {
+		b := &s.boxes[i]
+		b.X, b.Y, b.W, b.H = round(b.X, 100), round(b.Y, 100), round(b.W, 100), round(b.H, 100)
+		b.Confidence = round(b.Confidence, 1e4)
+	}
+	s.redaction = survey.Redaction{
+		Models: w.Guard.Models(), Boxes: s.boxes, Method: redact.Method, Margin: w.Guard.Margin(),
+		Width: s.im.Width(), Height: s.im.Height(),
+		Encoder: fmt.Sprintf("opencv %s jpeg q=%d 4:2:0", cv.Version(), w.Config.orDefault().JPEGQuality),
+	}
+	if err := s.redaction.Validate(); err != nil {
+		return reject(survey.ReasonDetectorFailed, "", nil)
+	}
+	redact.Apply(s.im, s.boxes, s.redaction.Margin)
+	return nil
+}
+
+func round(v, per float64) float64 { return math.Round(v*per) / per }
+
+func (w *Worker) encode(_ context.Context, s *shot) error {
+	b, err := s.im.EncodeJPEG(w.Config.orDefault().JPEGQuality)
+	if err == nil {
+		err = cv.CheckClean(b)
+	}
+	s.jpeg = b
+	return err
+}
+
+func (w *Worker) publish(ctx context.Context, s *shot) error {
+	if err := s.redaction.Validate(); err != nil {
+		return err
+	}
+	s.pubHash, s.pubBytes = survey.HashOf(s.jpeg), int64(len(s.jpeg))
+	s.key = store.FrameKey(s.id, s.pubHash)
+	if err := w.Store.PutOnce(ctx, store.Public, s.key, s.jpeg, "image/jpeg"); err != nil {
+		return err
+	}
+	s.verdict = survey.Accept()
+	return nil
+}
+
+func (w *Worker) log() *slog.Logger {
+	if w.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return w.Log
+}
+
+func (w *Worker) now() time.Time {
+	if w.Clock == nil {
+		return time.Now()
+	}
+	return w.Clock()
+}

@@ -1,0 +1,370 @@
+package worker_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"image"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/infer"
+	"github.com/roadcomb/roadcomb/vision/models"
+	"github.com/roadcomb/roadcomb/vision/worker"
+)
+
+// guard is a detector whose behaviour a test chooses.
+type guard struct {
+	look func(context.Context, *cv.Image) ([]survey.Box, error)
+	refs []survey.ModelRef
+}
+
+func (g guard) Detect(ctx context.Context, im *cv.Image) ([]survey.Box, error) {
+	return g.look(ctx, im)
+}
+func (g guard) Models() []survey.ModelRef { return g.refs }
+func (g guard) Margin() float64           { return 0.1 }
+
+var testRef = []survey.ModelRef{{Name: "test", Version: "1", SHA256: survey.HashOf([]byte("test"))}}
+
+func finds(boxes ...survey.Box) guard {
+	return guard{func(context.Context, *cv.Image) ([]survey.Box, error) { return boxes, nil }, testRef}
+}
+
+func fails(err error) guard {
+	return guard{func(context.Context, *cv.Image) ([]survey.Box, error) { return nil, err }, testRef}
+}
+
+// drive is a drive of one part in an otherwise empty network.
+type drive struct {
+	t     testing.TB
+	db    *state.DB
+	st    *store.Store
+	id    survey.DriveID
+	paths []string
+	ids   []survey.FrameID
+	sums  []survey.Hash
+}
+
+func newDrive(t testing.TB, images ...[]byte) *drive {
+	t.Helper()
+	d := &drive{t: t, db: testkit.DB(t), st: testkit.S3(t), id: "0123456789abcdef0123456789abcdef"}
+	ctx := t.Context()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(d.db.Tx(ctx, func(tx *state.Tx) error {
+		exec := func(q string, args ...any) {
+			t.Helper()
+			if _, err := tx.Exec(ctx, q, args...); err != nil {
+				t.Fatal(err)
+			}
+		}
+		exec(`INSERT INTO contributors (id, created_at) VALUES ('c', 1)`)
+		exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ('u', 'c', 'ingested', '{}', $1, 1, 1)`, len(images))
+		exec(`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+			VALUES ($1, 'u', 'c', 'd', 'vision', 1, 2, 3, $2, 1, 0, '')`, string(d.id), len(images))
+		exec(`INSERT INTO drive_parts (drive_id, part) VALUES ($1, 0)`, string(d.id))
+		for i, b := range images {
+			sum := survey.HashOf(b)
+			id, path, key := survey.NewFrameID(sum), fmt.Sprintf("%03d.jpg", i), store.OriginalKey("c", sum)
+			d.ids, d.paths, d.sums = append(d.ids, id), append(d.paths, path), append(d.sums, sum)
+			exec(`INSERT INTO upload_files (upload_id, path, sha256, bytes, object, kind) VALUES ('u', $1, $2, $3, $4, 'image')`, path, sum.String(), len(b), key)
+			exec(`INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at, lat_e7, lon_e7, cell, width, height, state)
+				VALUES ($1, $2, 0, $3, 'u', $4, $5, $6, $7, $8, 9, 1, 1, 1, 640, 480, 'pending')`, string(id), string(d.id), i, path, key, sum.String(), len(b), 1000000*(i+1))
+			if _, err := d.st.Put(ctx, store.Private, key, b, "image/jpeg"); err != nil {
+				return err
+			}
+		}
+		return nil
+	}))
+	return d
+}
+
+func (d *drive) worker(g worker.Guard) *worker.Worker {
+	return &worker.Worker{DB: d.db, Store: d.st, Guard: g, Config: worker.Config{Workers: 2}}
+}
+
+type row struct {
+	state, reason, redaction, key, hash, verdict, fileReason string
+	quality                                                  int64
+}
+
+func (d *drive) row(i int) row {
+	d.t.Helper()
+	var r row
+	if err := d.db.QueryRow(d.t.Context(), `SELECT f.state, f.reason, f.redaction, f.public_key, f.public_sha256, u.verdict, u.reason, f.quality_ppm
+		FROM frames f JOIN upload_files u ON u.upload_id = f.upload_id AND u.path = f.path WHERE f.id = $1`, string(d.ids[i])).
+		Scan(&r.state, &r.reason, &r.redaction, &r.key, &r.hash, &r.verdict, &r.fileReason, &r.quality); err != nil {
+		d.t.Fatal(err)
+	}
+	return r
+}
+
+func (d *drive) public() (keys []string) {
+	d.t.Helper()
+	if err := d.st.List(d.t.Context(), store.Public, "", func(i store.Info) error { keys = append(keys, i.Key); return nil }); err != nil {
+		d.t.Fatal(err)
+	}
+	return keys
+}
+
+func (d *drive) jobs(kind string) (n int64) {
+	d.t.Helper()
+	if err := d.db.QueryRow(d.t.Context(), `SELECT COUNT(*) FROM river_job WHERE kind = $1`, kind).Scan(&n); err != nil {
+		d.t.Fatal(err)
+	}
+	return n
+}
+
+func picture(seed uint64) []byte {
+	return testkit.JPEG(testkit.Picture{W: 640, H: 480, Seed: seed})
+}
+
+func TestPublishedFramesCarryTheirRedactionAndHideTheBoxes(t *testing.T) {
+	box := survey.Box{Class: survey.ClassFace, X: 200, Y: 120, W: 80, H: 60, Confidence: 0.9, Model: "test"}
+	d := newDrive(t, picture(1), picture(2), picture(3))
+	w := d.worker(finds(box))
+	w.Timings = new(worker.Timings)
+	if err := w.Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.ids {
+		r := d.row(i)
+		if r.state != "published" || r.verdict != "accepted" || r.quality <= 0 {
+			t.Fatalf("frame %d: %+v", i, r)
+		}
+		var red survey.Redaction
+		if err := json.Unmarshal([]byte(r.redaction), &red); err != nil {
+			t.Fatal(err)
+		}
+		if err := red.Validate(); err != nil || len(red.Boxes) != 1 || red.Models[0] != testRef[0] {
+			t.Fatalf("%v %+v", err, red)
+		}
+		b, _, err := d.st.Get(t.Context(), store.Public, r.key, 1<<20)
+		if err != nil || survey.HashOf(b).String() != r.hash {
+			t.Fatal(err)
+		}
+		if err := cv.CheckClean(b); err != nil {
+			t.Fatal(err)
+		}
+		im, _, err := cv.Decode(b, cv.Limits{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// JPEG blocks that straddle the edge ring a little; ten pixels in, nothing may differ.
+		if s := spread(im, image.Rect(210, 130, 270, 170)); s > 3 {
+			t.Errorf("frame %d: %d grey levels of difference are left inside the box", i, s)
+		}
+		im.Close()
+	}
+	if n := d.jobs("index"); n != 1 {
+		t.Fatalf("%d index jobs", n)
+	}
+	if s := w.Timings.Steps(); len(s) != 7 || s[0].Step != "read" || s[0].Frames != 3 {
+		t.Fatalf("%+v", s)
+	}
+	before := d.public()
+	if err := w.Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil { // delivered again
+		t.Fatal(err)
+	}
+	if after := d.public(); len(after) != len(before) || d.jobs("index") != 1 {
+		t.Fatal("a second delivery had an effect")
+	}
+}
+
+// spread is the largest difference of any channel inside r.
+func spread(im *cv.Image, r image.Rectangle) int {
+	px, w := im.Pixels(), im.Width()
+	worst := 0
+	for c := range 3 {
+		lo, hi := 255, 0
+		for y := r.Min.Y; y < r.Max.Y; y++ {
+			for x := r.Min.X; x < r.Max.X; x++ {
+				v := int(px[(y*w+x)*3+c])
+				lo, hi = min(lo, v), max(hi, v)
+			}
+		}
+		worst = max(worst, hi-lo)
+	}
+	return worst
+}
+
+// Every way in which looking can fail leaves the frame private, with its reason, and nothing in the public bucket.
+func TestWhateverFailsTheFrameStaysPrivate(t *testing.T) {
+	hang := make(chan struct{})
+	t.Cleanup(func() { close(hang) })
+	for name, c := range map[string]struct {
+		guard worker.Guard
+		why   error
+		want  survey.Reason
+	}{
+		"no model":                     {nil, models.ErrNone, survey.ReasonNoModel},
+		"a model with another hash":    {nil, fmt.Errorf("open: %w", models.ErrMismatch), survey.ReasonModelMismatch},
+		"a runtime that did not load":  {nil, infer.ErrNoLibrary, survey.ReasonDetectorFailed},
+		"an error of the detector":     {fails(errors.New("boom")), nil, survey.ReasonDetectorFailed},
+		"an answer that is no number":  {fails(infer.ErrNotANumber), nil, survey.ReasonDetectorFailed},
+		"a box that is no number":      {finds(survey.Box{Class: survey.ClassFace, X: math.NaN(), Y: 1, W: 1, H: 1}), nil, survey.ReasonDetectorFailed},
+		"a box without a size":         {finds(survey.Box{Class: survey.ClassFace, X: 1, Y: 1, W: 0, H: 1, Confidence: 1}), nil, survey.ReasonDetectorFailed},
+		"a detector that names no net": {guard{finds().look, nil}, nil, survey.ReasonDetectorFailed},
+		"a panic": {guard{func(context.Context, *cv.Image) ([]survey.Box, error) {
+			var m map[string]int
+			m["out of memory"]++
+			return nil, nil
+		}, testRef}, nil, survey.ReasonDetectorFailed},
+		"a detector that stops late": {guard{func(ctx context.Context, _ *cv.Image) ([]survey.Box, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}, testRef}, nil, survey.ReasonDetectorLate},
+		"a detector that never stops": {guard{func(context.Context, *cv.Image) ([]survey.Box, error) {
+			<-hang
+			return nil, nil
+		}, testRef}, nil, survey.ReasonDetectorLate},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := newDrive(t, picture(1))
+			w := d.worker(c.guard)
+			w.GuardErr = c.why
+			w.Config.FrameTimeout = 50 * time.Millisecond
+			if strings.Contains(name, "panic") {
+				w.Config.FrameTimeout = 0
+			}
+			if err := w.Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
+				t.Fatal(err)
+			}
+			r := d.row(0)
+			if r.state != "quarantined" || survey.Reason(r.reason) != c.want || r.verdict != "rejected" || r.fileReason != r.reason || r.redaction != "" || r.key != "" {
+				t.Fatalf("%+v, want %s", r, c.want)
+			}
+			if keys := d.public(); len(keys) != 0 {
+				t.Fatalf("published %v", keys)
+			}
+		})
+	}
+}
+
+func TestBadOriginalsAreRejectedAndHoldUpNobody(t *testing.T) {
+	good := picture(1)
+	bomb := append([]byte(nil), good...)
+	for i := 0; i+9 < len(bomb); i++ { // the frame header's size
+		if bomb[i] == 0xff && (bomb[i+1] == 0xc0 || bomb[i+1] == 0xc2) {
+			copy(bomb[i+5:], []byte{0x4e, 0x20, 0x4e, 0x20}) // 20,000 × 20,000
+			break
+		}
+	}
+	d := newDrive(t, good, picture(2)[:5000], bomb, []byte("not a picture"), testkit.JPEG(testkit.Picture{W: 32, H: 24, Seed: 1}), picture(3), picture(4), picture(5))
+	ctx := t.Context()
+	if err := d.st.Remove(ctx, store.Private, store.OriginalKey("c", d.sums[5])); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.st.Put(ctx, store.Private, store.OriginalKey("c", d.sums[6]), good, "image/jpeg"); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.worker(finds()).Part(ctx, state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []survey.Reason{"", survey.ReasonUndecodable, survey.ReasonPixelBomb, survey.ReasonUndecodable, survey.ReasonTooSmall, survey.ReasonUnreadable, survey.ReasonHashMismatch, ""} {
+		r := d.row(i)
+		if survey.Reason(r.reason) != want || (r.verdict == "accepted") != (want == "") {
+			t.Errorf("frame %d: %+v, want %q", i, r, want)
+		}
+	}
+	if n := len(d.public()); n != 2 {
+		t.Fatalf("%d frames are public", n)
+	}
+}
+
+func TestAStoreThatIsAwayIsNoVerdict(t *testing.T) {
+	d := newDrive(t, picture(1))
+	ctx, cancel := context.WithCancel(t.Context())
+	g := guard{func(ctx context.Context, _ *cv.Image) ([]survey.Box, error) { cancel(); return nil, ctx.Err() }, testRef}
+	if err := d.worker(g).Part(ctx, state.VisionArgs{DriveID: d.id}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	if r := d.row(0); r.state != "pending" || r.verdict != "" {
+		t.Fatalf("%+v", r)
+	}
+	if err := d.worker(finds()).Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.row(0); r.state != "published" {
+		t.Fatalf("%+v", r)
+	}
+}
+
+// A process that dies leaves its notes behind; the test leaves the same notes.
+func TestAnImageThatKillsWorkersIsTriedTwiceThenLeftAlone(t *testing.T) {
+	d := newDrive(t, picture(1), picture(2))
+	ctx := t.Context()
+	touched := map[survey.Hash]int{}
+	g := guard{func(_ context.Context, im *cv.Image) ([]survey.Box, error) {
+		touched[survey.HashOf(im.Pixels())]++
+		return nil, nil
+	}, testRef}
+	for _, q := range []string{
+		`INSERT INTO vision_parts_begun (drive_id, part, run, begun) VALUES ($1, 0, 0, 2)`,
+		`INSERT INTO vision_frames_begun (frame_id, run, begun) SELECT id, 0, 1 FROM frames WHERE drive_id = $1 AND seq = 1`,
+	} {
+		if _, err := d.db.Exec(ctx, q, string(d.id)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.worker(g).Part(ctx, state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.row(0); r.state != "published" {
+		t.Fatalf("the innocent frame: %+v", r)
+	}
+	if r := d.row(1); r.state != "quarantined" || survey.Reason(r.reason) != survey.ReasonPoisoned || len(touched) != 1 {
+		t.Fatalf("the poisoned frame: %+v, %d frames looked at", r, len(touched))
+	}
+}
+
+func TestARerunReplacesWhatIsPublishedAndFreesTheQuarantined(t *testing.T) {
+	d := newDrive(t, picture(1))
+	ctx := t.Context()
+	w := d.worker(nil)
+	w.GuardErr = models.ErrNone
+	if err := w.Part(ctx, state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.worker(finds()).Part(ctx, state.VisionArgs{DriveID: d.id, Run: 1}); err != nil {
+		t.Fatal(err)
+	}
+	first := d.row(0)
+	if first.state != "published" || first.verdict != "accepted" {
+		t.Fatalf("%+v", first)
+	}
+	if _, err := d.db.Exec(ctx, `UPDATE drives SET state = 'indexed' WHERE id = $1`, string(d.id)); err != nil {
+		t.Fatal(err)
+	}
+	better := finds(survey.Box{Class: survey.ClassPlate, X: 10, Y: 10, W: 50, H: 20, Confidence: 1})
+	if err := d.worker(better).Part(ctx, state.VisionArgs{DriveID: d.id, Run: 2}); err != nil {
+		t.Fatal(err)
+	}
+	second := d.row(0)
+	if keys := d.public(); len(keys) != 1 || keys[0] != second.key || second.key == first.key {
+		t.Fatalf("public %v, row %s, before %s", keys, second.key, first.key)
+	}
+	if err := d.worker(fails(errors.New("boom"))).Part(ctx, state.VisionArgs{DriveID: d.id, Run: 3}); err != nil {
+		t.Fatal(err)
+	}
+	if r := d.row(0); r.key != second.key || r.state != "published" {
+		t.Fatalf("a failed rerun took back what was redacted before: %+v", r)
+	}
+	var rev int64
+	if err := d.db.QueryRow(ctx, `SELECT revision FROM drives`).Scan(&rev); err != nil || rev != 1 {
+		t.Fatalf("revision %d, %v", rev, err)
+	}
+}
