@@ -1,0 +1,362 @@
+// Package maptest fills a database and a bucket with a small town of synthetic coverage, for tests of what reads the
+// map: the API, the page, and clients of other projects.
+package maptest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"image/jpeg"
+	"math"
+	"os"
+	"path/filepath"
+	"sort"
+	"testing"
+	"time"
+
+	"github.com/paulmach/orb"
+	"github.com/paulmach/orb/encoding/mvt"
+	"github.com/paulmach/orb/geojson"
+	"github.com/paulmach/orb/maptile"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+	"github.com/roadcomb/roadcomb/tiles/archive"
+)
+
+// Town is what Fill put in.
+type Town struct {
+	Frames []survey.FrameID // published, in no order that matters
+	Hidden survey.FrameID   // a frame that is quarantined and must not show anywhere
+	Drives []survey.DriveID
+	Center geo.Point
+	AsOf   time.Time
+	cells  map[survey.Cell]*cell
+	lines  map[survey.DriveID][]frame
+}
+
+type frame struct {
+	id      survey.FrameID
+	drive   survey.DriveID
+	seq     int
+	at      time.Time
+	p       geo.Point
+	heading geo.BearingDeg
+	cell    survey.Cell
+	quality survey.Quality
+}
+
+type cell struct {
+	id          survey.Cell // resolution 10
+	ring        orb.Ring
+	n           int
+	quality     survey.PPM
+	first, last time.Time
+}
+
+// Resolution of the frames' cells; tiles show them at two less.
+const Resolution = 12
+
+const hexEdge = 66.0 // metres: about that of H3 resolution 10
+
+// Fill makes a town of drives of frames (at most 100 each). With photos set, frames look like the images of that
+// folder, otherwise like those of package synth.
+func Fill(t testing.TB, db *state.DB, st *store.Store, drives, frames int, photos string) *Town {
+	t.Helper()
+	ctx := context.Background()
+	tw := &Town{Center: geo.Point{Lat: 55.7047, Lon: 13.1910}, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
+		cells: map[survey.Cell]*cell{}, lines: map[survey.DriveID][]frame{}}
+	pictures := pictures(t, photos)
+	var objects []string
+	for i, p := range pictures {
+		h := survey.HashOf(p)
+		key := store.FrameKey(survey.NewFrameID(h), h)
+		if err := st.PutOnce(ctx, store.Public, key, p, "image/jpeg"); err != nil {
+			t.Fatal(i, err)
+		}
+		objects = append(objects, key)
+	}
+	err := db.Tx(ctx, func(tx *state.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO contributors (id, created_at) VALUES ('c1', 1)`); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ('u1', 'c1', 'settled', '{}', 0, 0, 1)`); err != nil {
+			return err
+		}
+		for d := range drives {
+			if err := tw.drive(ctx, tx, d, frames, pictures, objects); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tw.Publish(t, st)
+	return tw
+}
+
+func pictures(t testing.TB, dir string) [][]byte {
+	var out [][]byte
+	if dir != "" {
+		names, err := filepath.Glob(filepath.Join(dir, "*.jpg"))
+		if err != nil || len(names) == 0 {
+			t.Fatalf("no pictures in %s", dir)
+		}
+		for _, n := range names {
+			b, err := os.ReadFile(n)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, b)
+		}
+		return out
+	}
+	for i := range 12 {
+		out = append(out, testkit.JPEG(testkit.Picture{Seed: uint64(i + 1), W: 1024, H: 576, NoEXIF: true}))
+	}
+	return out
+}
+
+func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures [][]byte, objects []string) error {
+	id := survey.DriveID(survey.HashOf(fmt.Appendf(nil, "drive %d", d)).String()[:32])
+	age := time.Duration(d*d*d*7%577) * 24 * time.Hour
+	began := tw.AsOf.Add(-age - 10*time.Hour)
+	// A zigzag through a slightly turned grid of streets.
+	at := geo.Destination(tw.Center, geo.BearingDeg(d*97%360), geo.Meters(100+d*53%700))
+	turn := float64(8 + 90*(d%4))
+	line := []geo.Point{at}
+	for i := range 6 {
+		b := turn
+		if i%2 == 1 {
+			b += 90 - float64(180*(d/3%2))
+		}
+		at = geo.Destination(at, geo.NormalizeBearing(b), geo.Meters(160+(d*i*37)%120))
+		line = append(line, at)
+	}
+	shots := testkit.Path(line, 8, 9, began)
+	if len(shots) > frames {
+		shots = shots[:frames]
+	}
+	var mm int64
+	for i := range shots[1:] {
+		mm += int64(1000 * geo.Distance(shots[i].Point, shots[i+1].Point))
+	}
+	tw.Drives = append(tw.Drives, id)
+	_, err := tx.Exec(ctx, `INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+		VALUES ($1, 'u1', 'c1', 'dev', 'indexed', $2, $3, $3, $4, 1, $5, '')`, string(id), state.Micros(shots[0].Time), state.Micros(shots[len(shots)-1].Time), len(shots), mm)
+	if err != nil {
+		return err
+	}
+	for i, s := range shots {
+		k := (d*31 + i) % len(pictures)
+		pic := pictures[k]
+		conf, err := jpeg.DecodeConfig(bytes.NewReader(pic))
+		if err != nil {
+			return err
+		}
+		score := 400e3 + 590e3*(0.5+0.5*math.Sin(float64(i*7+d*13)))
+		q := survey.Quality{Score: survey.PPM(score), Grade: string("EDCBA"[min(4, int(score/200e3))]), Sharpness: survey.PPM(score * 0.9), Exposure: 830e3,
+			Resolution: 700e3, Position: 910e3, Clear: 990e3, Version: "test"}
+		f := frame{survey.FrameID(survey.HashOf(fmt.Appendf(nil, "frame %d %d", d, i)).String()[:32]), id, i, s.Time, s.Point, s.Heading, 0, q}
+		var h *cell
+		if f.cell, h = tw.cellOf(s.Point); h.n == 0 {
+			h.first, h.last = f.at, f.at
+		}
+		st := survey.FramePublished
+		if d == 0 && i == len(shots)-1 {
+			st, tw.Hidden = survey.FrameQuarantined, f.id
+		} else {
+			tw.Frames = append(tw.Frames, f.id)
+			tw.lines[id] = append(tw.lines[id], f)
+			h.n++
+			h.quality += q.Score
+			if f.at.After(h.last) {
+				h.last = f.at
+			}
+			if f.at.Before(h.first) {
+				h.first = f.at
+			}
+		}
+		qj, err := json.Marshal(q)
+		if err != nil {
+			return err
+		}
+		sum := survey.HashOf(pic)
+		rj, err := json.Marshal(survey.Redaction{Models: []survey.ModelRef{{Name: "test", SHA256: sum}}, Method: "solid", Width: conf.Width, Height: conf.Height,
+			Boxes: make([]survey.Box, 0, 1)})
+		if i%3 == 0 {
+			rj, err = json.Marshal(survey.Redaction{Models: []survey.ModelRef{{Name: "test", SHA256: sum}}, Method: "solid", Width: conf.Width, Height: conf.Height,
+				Boxes: []survey.Box{{Class: survey.ClassFace, W: 9, H: 9}, {Class: survey.ClassPlate, W: 9, H: 9}}})
+		}
+		if err != nil {
+			return err
+		}
+		lat, lon := f.p.E7()
+		_, err = tx.Exec(ctx, `INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at, lat_e7, lon_e7, heading_mdeg,
+			accuracy_mm, cell, width, height, state, quality_ppm, quality, redaction, public_key, public_sha256, public_bytes, public_width, public_height)
+			VALUES ($1, $2, 0, $3, 'u1', $1, '', '', 1, $4, $4, $5, $6, $7, 3500, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $9, $10)`,
+			string(f.id), string(id), i, state.Micros(f.at), lat, lon, int64(1000*f.heading), f.cell.Int64(), conf.Width, conf.Height, string(st), int64(q.Score), string(qj),
+			string(rj), objects[k], sum.String(), len(pic))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cellOf gives p's cell in a plane of hexagons around the centre. Its index has the form of an H3 index, not the place.
+func (tw *Town) cellOf(p geo.Point) (survey.Cell, *cell) {
+	kx := math.Cos(tw.Center.Lat*math.Pi/180) * 111195
+	x, y := (p.Lon-tw.Center.Lon)*kx, (p.Lat-tw.Center.Lat)*111195
+	q, r := math.Sqrt(3)/3*x-y/3, 2*y/3
+	q, r = q/hexEdge, r/hexEdge
+	s := -q - r
+	rq, rr, rs := math.Round(q), math.Round(r), math.Round(s)
+	if dq, dr, ds := math.Abs(rq-q), math.Abs(rr-r), math.Abs(rs-s); dq > dr && dq > ds {
+		rq = -rr - rs
+	} else if dr > ds {
+		rr = -rq - rs
+	}
+	id := survey.Cell(1)<<59 | 12<<52 | 15<<45
+	for i, n := 1, (int(rq)+5000)*10000+int(rr)+5000; i <= 15; i++ {
+		digit := 7
+		if i <= 10 {
+			digit = n % 7
+			n /= 7
+		} else if i <= 12 {
+			digit = 3
+		}
+		id |= survey.Cell(digit) << (3 * (15 - i))
+	}
+	h := tw.cells[id.Parent(10)]
+	if h == nil {
+		h = &cell{id: id.Parent(10)}
+		cx, cy := hexEdge*math.Sqrt(3)*(rq+rr/2), hexEdge*1.5*rr
+		for k := range 7 {
+			a := (60*float64(k%6) + 30) * math.Pi / 180
+			h.ring = append(h.ring, orb.Point{tw.Center.Lon + (cx+hexEdge*math.Cos(a))/kx, tw.Center.Lat + (cy+hexEdge*math.Sin(a))/111195})
+		}
+		tw.cells[h.id] = h
+	}
+	return id, h
+}
+
+// Publish builds the tiles and swaps the manifest in.
+func (tw *Town) Publish(t testing.TB, st *store.Store) archive.Manifest {
+	t.Helper()
+	ctx := context.Background()
+	m := archive.Manifest{Format: archive.ManifestFormat, Version: 1, AsOf: tw.AsOf, Layers: map[string]archive.Tileset{}}
+	for _, l := range []struct {
+		name     string
+		min, max int
+		fc       *geojson.FeatureCollection
+	}{{"coverage", 0, 14, tw.coverage()}, {"sequences", 8, 14, tw.sequences()}, {"images", 14, 14, tw.images()}} {
+		w := archive.NewWriter()
+		defer w.Close()
+		bounds := orb.Bound{Min: orb.Point{180, 90}, Max: orb.Point{-180, -90}}
+		for z := l.min; z <= l.max; z++ {
+			byTile := map[maptile.Tile][]*geojson.Feature{}
+			for _, f := range l.fc.Features {
+				b := f.Geometry.Bound()
+				bounds = bounds.Union(b)
+				lo, hi := maptile.At(b.LeftTop(), maptile.Zoom(z)), maptile.At(b.RightBottom(), maptile.Zoom(z))
+				for x := lo.X; x <= hi.X; x++ {
+					for y := lo.Y; y <= hi.Y; y++ {
+						k := maptile.New(x, y, maptile.Zoom(z))
+						byTile[k] = append(byTile[k], &geojson.Feature{Geometry: orb.Clone(f.Geometry), Properties: f.Properties})
+					}
+				}
+			}
+			for k, fs := range byTile {
+				fc := geojson.NewFeatureCollection()
+				fc.Features = fs
+				ly := mvt.NewLayer(l.name, fc)
+				ly.Version = 2
+				ly.ProjectToTile(k)
+				b, err := mvt.Marshal(mvt.Layers{ly})
+				if err == nil {
+					b, err = archive.Gzip(nil, b)
+				}
+				if err == nil {
+					err = w.Add(archive.ID(z, int(k.X), int(k.Y)), b)
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		box := [4]float64{bounds.Min[0], bounds.Min[1], bounds.Max[0], bounds.Max[1]}
+		var buf bytes.Buffer
+		if _, err := w.WriteTo(&buf, archive.Info{Type: archive.TileMVT, Bounds: box}); err != nil {
+			t.Fatal(err)
+		}
+		sum := survey.HashOf(buf.Bytes())
+		info, err := st.Put(ctx, store.Public, store.TileKey(l.name, sum), buf.Bytes(), "application/vnd.pmtiles")
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs := []archive.Ref{{Key: info.Key, SHA256: sum, Bytes: int64(buf.Len()), ETag: info.ETag, MinZoom: l.min, MaxZoom: l.max}}
+		m.Layers[l.name] = archive.Tileset{Version: archive.NewTilesetVersion("test", refs), Type: archive.TileMVT, MinZoom: l.min, MaxZoom: l.max, Bounds: box,
+			VectorLayers: []archive.VectorLayer{{ID: l.name, MinZoom: l.min, MaxZoom: l.max, Fields: map[string]string{}}}, Plan: "test", Archives: refs}
+	}
+	b, err := m.Encode()
+	if err == nil {
+		_, err = st.Put(ctx, store.Public, store.TileManifestKey, b, "application/json")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func (tw *Town) coverage() *geojson.FeatureCollection {
+	fc := geojson.NewFeatureCollection()
+	ids := make([]survey.Cell, 0, len(tw.cells))
+	for id := range tw.cells {
+		ids = append(ids, id)
+	}
+	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
+	for _, id := range ids {
+		c := tw.cells[id]
+		f := geojson.NewFeature(orb.Polygon{c.ring})
+		days := tw.AsOf.Sub(c.last).Hours() / 24
+		f.Properties = geojson.Properties{"h3": id.String(), "res": 10, "freshness": int(1e6 * math.Exp2(-days/90)), "quality": int(c.quality) / max(1, c.n), "count": c.n,
+			"first_seen": c.first.UnixMilli(), "last_seen": c.last.UnixMilli()}
+		fc.Append(f)
+	}
+	return fc
+}
+
+func (tw *Town) sequences() *geojson.FeatureCollection {
+	fc := geojson.NewFeatureCollection()
+	for _, id := range tw.Drives {
+		fs := tw.lines[id]
+		var line orb.LineString
+		for _, f := range fs {
+			line = append(line, orb.Point{f.p.Lon, f.p.Lat})
+		}
+		f := geojson.NewFeature(line)
+		f.Properties = geojson.Properties{"id": string(id), "captured_at": fs[0].at.UnixMilli(), "ended_at": fs[len(fs)-1].at.UnixMilli(), "frames": len(fs)}
+		fc.Append(f)
+	}
+	return fc
+}
+
+func (tw *Town) images() *geojson.FeatureCollection {
+	fc := geojson.NewFeatureCollection()
+	for _, id := range tw.Drives {
+		for _, x := range tw.lines[id] {
+			f := geojson.NewFeature(orb.Point{x.p.Lon, x.p.Lat})
+			f.Properties = geojson.Properties{"id": string(x.id), "sequence_id": string(id), "seq": x.seq, "captured_at": x.at.UnixMilli(), "compass_angle": int(x.heading),
+				"quality": x.quality.Grade, "cell": x.cell.String()}
+			fc.Append(f)
+		}
+	}
+	return fc
+}

@@ -1,0 +1,94 @@
+// The map's look: a plain world without labels of its own fonts, and the three layers of the network on top.
+
+import { url } from './api.js'
+
+// Freshness is parts per million; a step applies from its value up.
+export const steps = [
+  { from: 0, name: 'stale', light: '#b9a99a', dark: '#5d5458' },
+  { from: 250e3, name: 'old', light: '#d3a968', dark: '#8c6a48' },
+  { from: 500e3, name: 'ageing', light: '#eda52b', dark: '#d18f1f' },
+  { from: 700e3, name: 'recent', light: '#6fae5c', dark: '#7fbf5a' },
+  { from: 900e3, name: 'fresh', light: '#0e8f72', dark: '#35d6a4' },
+]
+
+const looks = {
+  light: { land: '#f3f1ea', sea: '#cfdde3', border: '#c9c3b5', label: '#7b766a', halo: '#f3f1ea', drive: '#3c4a45', image: '#1f5f8b', ring: '#ffffff', select: '#0b3d91', hexline: '#ffffff' },
+  dark: { land: '#171c1a', sea: '#0d1214', border: '#343c39', label: '#89938e', halo: '#171c1a', drive: '#c4d0ca', image: '#8fd0ff', ring: '#0d1214', select: '#ffffff', hexline: '#171c1a' },
+}
+
+export const font = ['sans-serif']
+
+const ramp = (theme) => ['step', ['coalesce', ['get', 'freshness'], 0], steps[0][theme], ...steps.slice(1).flatMap((s) => [s.from, s[theme]])]
+
+export function style(theme, tiles) {
+  const c = looks[theme]
+  const geojson = (name) => ({ type: 'geojson', data: url(name), tolerance: 0.4 })
+  const sources = {
+    land: { ...geojson('land.geojson'), attribution: 'Natural Earth' },
+    borders: geojson('borders.geojson'),
+    countries: geojson('countries.geojson'),
+  }
+  for (const [id, t] of Object.entries(tiles)) sources[id] = source(id, t)
+  // Beyond zoom 8 the world's coast is too coarse to be true, so the ground takes over.
+  const fade = (a, b) => ['interpolate', ['linear'], ['zoom'], a, 1, b, 0]
+  const layers = [
+    { id: 'ground', type: 'background', paint: { 'background-color': ['interpolate', ['linear'], ['zoom'], 6, c.sea, 9, c.land] } },
+    { id: 'land', type: 'fill', source: 'land', maxzoom: 10, paint: { 'fill-color': c.land } },
+    { id: 'borders', type: 'line', source: 'borders', maxzoom: 9, paint: { 'line-color': c.border, 'line-width': ['interpolate', ['linear'], ['zoom'], 1, 0.5, 7, 1.4], 'line-opacity': fade(6, 9) } },
+    { id: 'countries', type: 'symbol', source: 'countries', maxzoom: 7,
+      filter: ['>=', ['get', 'rank'], ['step', ['zoom'], 7, 2, 5, 3, 3, 4, 1, 5, -20]],
+      layout: { 'text-field': ['get', 'name'], 'text-font': font, 'text-size': ['interpolate', ['linear'], ['zoom'], 1, 10, 6, 14], 'text-max-width': 7, 'symbol-sort-key': ['-', ['get', 'rank']] },
+      paint: { 'text-color': c.label, 'text-halo-color': c.halo, 'text-halo-width': 1.4 } },
+  ]
+  if (tiles.coverage) {
+    layers.push(
+      { id: 'coverage', type: 'fill', source: 'coverage', 'source-layer': 'coverage',
+        paint: { 'fill-color': ramp(theme), 'fill-antialias': true,
+          'fill-opacity': ['interpolate', ['linear'], ['zoom'], 3, 0.85, 13, ['case', ['boolean', ['feature-state', 'hover'], false], 0.8, 0.62], 17, ['case', ['boolean', ['feature-state', 'hover'], false], 0.55, 0.38]] } },
+      { id: 'coverage-line', type: 'line', source: 'coverage', 'source-layer': 'coverage', minzoom: 5,
+        paint: { 'line-color': c.hexline, 'line-width': ['interpolate', ['linear'], ['zoom'], 5, 0.3, 15, 1], 'line-opacity': 0.7 } },
+      { id: 'coverage-selected', type: 'line', source: 'coverage', 'source-layer': 'coverage', filter: ['==', ['get', 'h3'], ''],
+        layout: { 'line-join': 'round' }, paint: { 'line-color': c.select, 'line-width': 3 } })
+  }
+  if (tiles.sequences) {
+    layers.push({ id: 'sequences', type: 'line', source: 'sequences', 'source-layer': 'sequences',
+      layout: { 'line-join': 'round', 'line-cap': 'round' },
+      paint: { 'line-color': c.drive, 'line-width': ['interpolate', ['linear'], ['zoom'], 10, 0.8, 14, 1.8, 18, 3], 'line-opacity': 0.75 } })
+  }
+  if (tiles.images) {
+    const minzoom = tiles.images.minzoom
+    layers.push(
+      { id: 'images', type: 'circle', source: 'images', 'source-layer': 'images', minzoom,
+        paint: { 'circle-color': c.image, 'circle-radius': ['interpolate', ['linear'], ['zoom'], 14, 2.2, 16, 4, 19, 8],
+          'circle-stroke-color': c.ring, 'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 14, 0.5, 17, 1.6] } },
+      { id: 'headings', type: 'symbol', source: 'images', 'source-layer': 'images', minzoom: 15.5, filter: ['has', 'compass_angle'],
+        layout: { 'icon-image': `view-${theme}`, 'icon-rotate': ['get', 'compass_angle'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
+          'icon-size': ['interpolate', ['linear'], ['zoom'], 15.5, 0.35, 19, 0.9] } })
+  }
+  return { version: 8, name: 'roadcomb', sources, layers, transition: { duration: 200, delay: 0 } }
+}
+
+// source turns TileJSON into a source. Its addresses may be relative to the server.
+export function source(id, t) {
+  return { type: 'vector', tiles: t.tiles.map((u) => absolute(u)), minzoom: t.minzoom, maxzoom: t.maxzoom, bounds: t.bounds,
+    attribution: t.attribution, ...(id === 'coverage' ? { promoteId: { coverage: 'h3' } } : {}) }
+}
+
+const absolute = (u) => (/^https?:/.test(u) ? u : new URL(url('.')).origin + u)
+
+// viewIcon draws the field of view that points up, 64 × 64.
+export function viewIcon(theme) {
+  const c = document.createElement('canvas')
+  c.width = c.height = 64
+  const g = c.getContext('2d')
+  const fade = g.createRadialGradient(32, 32, 6, 32, 32, 32)
+  fade.addColorStop(0, looks[theme].image + 'cc')
+  fade.addColorStop(1, looks[theme].image + '00')
+  g.fillStyle = fade
+  g.beginPath()
+  g.moveTo(32, 32)
+  g.arc(32, 32, 32, -Math.PI / 2 - 0.55, -Math.PI / 2 + 0.55)
+  g.closePath()
+  g.fill()
+  return g.getImageData(0, 0, 64, 64)
+}
