@@ -153,7 +153,9 @@ func (r *Reader) Tile(ctx context.Context, id uint64) (data []byte, ok bool, err
 }
 
 // Each calls fn for every run of tiles in id order, with the offset of its bytes from the start of the archive.
-func (r *Reader) Each(ctx context.Context, fn func(Entry) error) error { return r.each(ctx, r.root, fn, 0) }
+func (r *Reader) Each(ctx context.Context, fn func(Entry) error) error {
+	return r.each(ctx, r.root, fn, 0)
+}
 
 func (r *Reader) each(ctx context.Context, dir []Entry, fn func(Entry) error, depth int) error {
 	if depth > 3 {

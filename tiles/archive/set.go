@@ -86,6 +86,9 @@ func (s *Set) Each(ctx context.Context, fn func(archive int, e Entry) error) err
 	return nil
 }
 
+// Reader is the reader of one archive of the set, by its index in Tileset.Archives.
+func (s *Set) Reader(archive int) *Reader { return s.readers[archive] }
+
 // ReadAt gives the bytes that an entry of archive names.
 func (s *Set) ReadAt(ctx context.Context, archive int, e Entry) ([]byte, error) {
 	return s.readers[archive].read(ctx, e.Offset, uint64(e.Length))

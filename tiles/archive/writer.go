@@ -2,6 +2,7 @@ package archive
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/json"
 	"io"
@@ -29,12 +30,12 @@ type Writer struct {
 	tiles  []Entry // Offset into the spool
 	seen   map[[sha256.Size]byte]Entry
 	spool  spool
-	seenID map[uint64]struct{}
+	seenID map[uint64]int // tile id to its place in tiles
 }
 
 // NewWriter makes an empty writer; Close it.
 func NewWriter() *Writer {
-	return &Writer{seen: map[[sha256.Size]byte]Entry{}, seenID: map[uint64]struct{}{}}
+	return &Writer{seen: map[[sha256.Size]byte]Entry{}, seenID: map[uint64]int{}}
 }
 
 // Len is how many tiles were added.
@@ -61,10 +62,30 @@ func (w *Writer) Add(id uint64, data []byte) error {
 		e = Entry{Offset: uint64(off), Length: uint32(len(data))}
 		w.seen[h] = e
 	}
-	w.seenID[id] = struct{}{}
+	w.seenID[id] = len(w.tiles)
 	e.ID, e.Run = id, 1
 	w.tiles = append(w.tiles, e)
 	return nil
+}
+
+// Has reports whether the tile was added.
+func (w *Writer) Has(id uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.seenID[id]
+	return ok
+}
+
+// Tile gives back the bytes of a tile that was added; ok is false for any other. It must not be called after WriteTo.
+func (w *Writer) Tile(id uint64) (data []byte, ok bool, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	i, ok := w.seenID[id]
+	if !ok {
+		return nil, false, nil
+	}
+	data = make([]byte, w.tiles[i].Length)
+	return data, true, w.spool.readAt(data, int64(w.tiles[i].Offset))
 }
 
 // Close releases the temporary file, if there is one.
@@ -74,12 +95,7 @@ func (w *Writer) Close() error { return w.spool.close() }
 func (w *Writer) WriteTo(out io.Writer, info Info) (Header, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	slices.SortFunc(w.tiles, func(a, b Entry) int {
-		if a.ID < b.ID {
-			return -1
-		}
-		return 1
-	})
+	slices.SortFunc(w.tiles, func(a, b Entry) int { return cmp.Compare(a.ID, b.ID) })
 	// Contents are laid out in the order in which tiles first need them.
 	h := Header{Clustered: true, Internal: compressionGzip, Tiles: compressionGzip, Type: info.Type, Bounds: info.Bounds, Addressed: uint64(len(w.tiles))}
 	if info.Type == TilePNG {

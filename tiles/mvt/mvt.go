@@ -168,8 +168,8 @@ const (
 
 // Encoder encodes tiles one after another. It is not safe for concurrent use; give each worker its own.
 //
-//	e.Reset(dict)
-//	e.StartLayer("roads", mvt.Extent, keys)
+//	e.Reset()
+//	e.StartLayer("roads", mvt.Extent, keys, dict)
 //	e.Tag(0, value); e.Line(coords); e.EndFeature(id)
 //	e.EndLayer()
 //	tile := e.Tile()
@@ -202,21 +202,13 @@ type Encoder struct {
 	hole   bool // the exterior ring in force was dropped: its interior rings go too
 }
 
-// Reset begins a tile whose values are in d.
-func (e *Encoder) Reset(d *Dict) {
-	if e.d != d {
-		e.d = d
-		e.gen = 0
-		clear(e.valGen)
-		clear(e.keyGen)
-	}
-	e.tile = e.tile[:0]
-}
+// Reset begins a tile.
+func (e *Encoder) Reset() { e.tile = e.tile[:0] }
 
-// StartLayer begins a layer. Names must be unique in a tile. keys are the attribute names that Tag refers to by index;
-// only those used are written.
-func (e *Encoder) StartLayer(name string, extent uint32, keys []string) {
-	e.name, e.extent, e.keys = name, extent, keys
+// StartLayer begins a layer whose values are in d. Names must be unique in a tile. keys are the attribute names that Tag
+// refers to by index; only those used are written.
+func (e *Encoder) StartLayer(name string, extent uint32, keys []string, d *Dict) {
+	e.name, e.extent, e.keys, e.d = name, extent, keys, d
 	e.feats, e.keyMsgs, e.valMsgs = e.feats[:0], e.keyMsgs[:0], e.valMsgs[:0]
 	e.n, e.nKeys, e.nVals = 0, 0, 0
 	e.growValues()

@@ -29,8 +29,8 @@ func decode(t interface {
 func TestEveryKindOfValueAndGeometryIsReadBackByOrb(t *testing.T) {
 	var d mvt.Dict
 	var e mvt.Encoder
-	e.Reset(&d)
-	e.StartLayer("first", mvt.Extent, []string{"s", "i", "n", "f", "d", "b", "unused"})
+	e.Reset()
+	e.StartLayer("first", mvt.Extent, []string{"s", "i", "n", "f", "d", "b", "unused"}, &d)
 	e.Point(mvt.Coord{X: 5, Y: -7})
 	for i, v := range []mvt.Value{d.String("häuser"), d.Int(1700000000000), d.Int(-3), d.Float(0.5), d.Float(0.1), d.Bool(true), d.Float(math.NaN())} {
 		e.Tag(i, v)
@@ -41,13 +41,13 @@ func TestEveryKindOfValueAndGeometryIsReadBackByOrb(t *testing.T) {
 	e.Point(mvt.Coord{X: 1, Y: 2}, mvt.Coord{X: 3, Y: 4})
 	e.EndFeature(0)
 	e.EndLayer()
-	e.StartLayer("second", 512, []string{"s"})
+	e.StartLayer("second", 512, []string{"s"}, &d)
 	e.Line([]mvt.Coord{{0, 0}, {0, 0}, {10, 0}, {10, 0}, {10, 300}})
 	e.Line([]mvt.Coord{{-5, -5}, {5000, 5}})
 	e.Tag(0, d.String("häuser"))
 	e.EndFeature(7)
 	e.EndLayer()
-	e.StartLayer("empty", mvt.Extent, nil)
+	e.StartLayer("empty", mvt.Extent, nil, &d)
 	e.EndLayer()
 
 	ls := decode(t, e.Tile())
@@ -75,8 +75,8 @@ func TestEveryKindOfValueAndGeometryIsReadBackByOrb(t *testing.T) {
 func TestGeometryThatCollapsedIsNotWritten(t *testing.T) {
 	var d mvt.Dict
 	var e mvt.Encoder
-	e.Reset(&d)
-	e.StartLayer("l", mvt.Extent, []string{"k"})
+	e.Reset()
+	e.StartLayer("l", mvt.Extent, []string{"k"}, &d)
 	e.Line([]mvt.Coord{{1, 1}, {1, 1}, {1, 1}})
 	if !e.Empty() || e.EndFeature(1) {
 		t.Error("a line of one point was written")
@@ -111,8 +111,8 @@ func TestGeometryFollowsTheSpecification(t *testing.T) {
 			return feature{rapid.SampledFrom([]string{"line", "polygon"}).Draw(t, "kind"), rapid.SliceOfN(rapid.SliceOfN(coord, 0, 8), 1, 3).Draw(t, "parts")}
 		}), 1, 6).Draw(t, "features")
 		encode := func() ([]byte, int) {
-			e.Reset(&d)
-			e.StartLayer("l", mvt.Extent, []string{"n"})
+			e.Reset()
+			e.StartLayer("l", mvt.Extent, []string{"n"}, &d)
 			n := 0
 			for i, f := range fs {
 				for k, p := range f.parts {
@@ -211,8 +211,8 @@ func TestLongNamesAndValuesKeepTheirLengths(t *testing.T) {
 	var d mvt.Dict
 	var e mvt.Encoder
 	long := strings.Repeat("é", 20000)
-	e.Reset(&d)
-	e.StartLayer(long, mvt.Extent, []string{long})
+	e.Reset()
+	e.StartLayer(long, mvt.Extent, []string{long}, &d)
 	e.Point(mvt.Coord{X: math.MaxInt16, Y: -1 << 24})
 	e.Tag(0, d.String(long))
 	e.EndFeature(1<<53 - 1)
@@ -240,8 +240,8 @@ func BenchmarkEncode(b *testing.B) {
 			var e mvt.Encoder
 			b.ReportAllocs()
 			for b.Loop() {
-				e.Reset(&d)
-				e.StartLayer("l", mvt.Extent, keys)
+				e.Reset()
+				e.StartLayer("l", mvt.Extent, keys, &d)
 				for i := range vals {
 					if kind == "points" {
 						e.Point(lines[i][0])
@@ -264,8 +264,8 @@ func BenchmarkEncode(b *testing.B) {
 func Example() {
 	var d mvt.Dict
 	var e mvt.Encoder
-	e.Reset(&d)
-	e.StartLayer("images", mvt.Extent, []string{"quality"})
+	e.Reset()
+	e.StartLayer("images", mvt.Extent, []string{"quality"}, &d)
 	e.Point(mvt.Coord{X: 2048, Y: 2048})
 	e.Tag(0, d.String("A"))
 	e.EndFeature(1)
