@@ -1,0 +1,70 @@
+package httpx
+
+import (
+	"net/http"
+	"reflect"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+)
+
+// DriverAuth names the security scheme of contributors' bearer tokens in the OpenAPI document.
+const DriverAuth = "driver"
+
+// OperatorAuth names the security scheme of the operator's bearer token.
+const OperatorAuth = "operator"
+
+// NewAPI makes the OpenAPI 3.1 surface on mux: operations are registered by their full path, the document is at
+// /v1/openapi.json, and every error is a Problem.
+func NewAPI(mux *http.ServeMux, title, version string) huma.API {
+	c := huma.DefaultConfig(title, version)
+	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/v1/openapi", "", "" // the documents' viewers load scripts from outside hosts
+	c.CreateHooks = nil                                              // no $schema fields in bodies
+	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
+		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration."},
+		OperatorAuth: {Type: "http", Scheme: "bearer", Description: "The operator's token."},
+	}
+	c.OnAddOperation = append(c.OnAddOperation, func(o *huma.OpenAPI, op *huma.Operation) {
+		s := o.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")
+		for code, r := range op.Responses {
+			if code[0] == '4' || code[0] == '5' || code == "default" {
+				r.Content = map[string]*huma.MediaType{"application/problem+json": {Schema: s}}
+			}
+		}
+		delete(o.Components.Schemas.Map(), "ErrorModel") // replaced above
+	})
+	c.Transformers = append(c.Transformers, func(ctx huma.Context, _ string, v any) (any, error) {
+		var p Problem
+		switch e := v.(type) {
+		case *Problem:
+			p = *e
+		case *huma.ErrorModel:
+			p = *fromModel(e)
+			noteError(ctx.Context(), p.Status, modelError{e})
+		default:
+			return v, nil
+		}
+		p.RequestID = RequestID(ctx.Context())
+		ctx.SetHeader("Cache-Control", "no-store")
+		return &p, nil
+	})
+	return humago.New(mux, c)
+}
+
+// modelError is huma's own report with its parts, for the log.
+type modelError struct{ *huma.ErrorModel }
+
+func (m modelError) Error() string {
+	parts := []string{m.Detail}
+	for _, e := range m.Errors {
+		if e != nil {
+			parts = append(parts, cut(e.Message))
+		}
+	}
+	return strings.Join(parts, ": ")
+}
+
+// Security is the requirement of one scheme, for huma.Operation.Security.
+func Security(scheme string) []map[string][]string { return []map[string][]string{{scheme: {}}} }
