@@ -1,0 +1,212 @@
+package cells
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Each calls fn with every live cell at res, in cell order. Resolutions 12, 9, 7, 5 and 3 (by default) are stored; any
+// other is merged on the way from the next finer stored one, and one finer than the base has no cells. Memory is flat.
+// When q is a transaction, fn must not use it. An error of fn ends the walk and is returned.
+func Each(ctx context.Context, q state.Querier, res int, fn func(Row) error) error {
+	lo, hi := hex.ResRange(res)
+	return eachRange(ctx, q, res, lo, hi, fn)
+}
+
+// EachIn is Each restricted to the descendants of the given cells (at res or coarser; overlapping ones count once).
+func EachIn(ctx context.Context, q state.Querier, res int, within []survey.Cell, fn func(Row) error) error {
+	for _, r := range ranges(within, res) {
+		if err := eachRange(ctx, q, res, r[0], r[1], fn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// EachRange is Each restricted to the cells at res within the inclusive range lo to hi, both at res.
+func EachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell, fn func(Row) error) error {
+	return eachRange(ctx, q, res, lo, hi, fn)
+}
+
+// ranges turns cells into the fewest inclusive ranges of their descendants at res, in order.
+func ranges(within []survey.Cell, res int) [][2]survey.Cell {
+	var rs [][2]survey.Cell
+	for _, c := range within {
+		if c.Resolution() <= res {
+			lo, hi := c.ChildRange(res)
+			rs = append(rs, [2]survey.Cell{lo, hi})
+		}
+	}
+	slices.SortFunc(rs, func(a, b [2]survey.Cell) int {
+		switch {
+		case a[0] < b[0]:
+			return -1
+		case a[0] > b[0]:
+			return 1
+		}
+		return 0
+	})
+	// Ranges of siblings join: between the last child of one (digit 6) and the first of the next (0) lies only the
+	// digit 7, which no cell at res has.
+	step := survey.Cell(2) << (3 * (15 - res))
+	var out [][2]survey.Cell
+	for _, r := range rs {
+		if n := len(out); n > 0 && r[0] <= out[n-1][1]+step {
+			out[n-1][1] = max(out[n-1][1], r[1])
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+func eachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell, fn func(Row) error) error {
+	if res < 0 || res > 15 {
+		return survey.Errorf(survey.Invalid, "H3 resolution %d is not 0 to 15", res)
+	}
+	src, err := source(ctx, q, res)
+	if err != nil || src < 0 {
+		return err
+	}
+	var at survey.Cell
+	var s sums
+	flush := func() error {
+		if at == 0 {
+			return nil
+		}
+		return fn(s.row(at))
+	}
+	lo, _ = below(lo, src)
+	_, hi = below(hi, src)
+	if err := scan(ctx, q, lo, hi, func(c survey.Cell, r *sums) error {
+		if src == res {
+			return fn(r.row(c))
+		}
+		if p := c.Parent(res); p != at {
+			if err := flush(); err != nil {
+				return err
+			}
+			at, s = p, sums{}
+		}
+		live := s.live + r.live
+		s.merge(r)
+		s.live = live
+		return nil
+	}); err != nil {
+		return err
+	}
+	return flush()
+}
+
+// below is ChildRange, also for the ends of ResRange, which are no cells.
+func below(c survey.Cell, res int) (lo, hi survey.Cell) {
+	if l, h := hex.ResRange(c.Resolution()); c == l || c == h {
+		return hex.ResRange(res)
+	}
+	return c.ChildRange(res)
+}
+
+// source is the coarsest resolution from res on that has rows; -1 when none has.
+func source(ctx context.Context, q state.Querier, res int) (int, error) {
+	for r := res; r <= 15; r++ {
+		lo, hi := hex.ResRange(r)
+		var cell int64
+		err := q.QueryRow(ctx, `SELECT cell FROM cells WHERE cell BETWEEN $1 AND $2 LIMIT 1`, lo.Int64(), hi.Int64()).Scan(&cell)
+		if err == nil {
+			return r, nil
+		}
+		if !errors.Is(err, state.ErrNoRows) {
+			return 0, err
+		}
+	}
+	return -1, nil
+}
+
+// Base is the finest resolution that has rows; -1 when there are none.
+func Base(ctx context.Context, q state.Querier) (int, error) {
+	for r := 15; r >= 0; r-- {
+		lo, hi := hex.ResRange(r)
+		var cell int64
+		err := q.QueryRow(ctx, `SELECT cell FROM cells WHERE cell BETWEEN $1 AND $2 LIMIT 1`, lo.Int64(), hi.Int64()).Scan(&cell)
+		if err == nil {
+			return r, nil
+		}
+		if !errors.Is(err, state.ErrNoRows) {
+			return 0, err
+		}
+	}
+	return -1, nil
+}
+
+// Get is the row of one stored cell; NotFound when nothing was seen there or its resolution is not stored.
+func Get(ctx context.Context, q state.Querier, c survey.Cell) (Row, error) {
+	rows, err := q.Query(ctx, `SELECT `+columns+` FROM cells WHERE cell = $1`, c.Int64())
+	if err != nil {
+		return Row{}, err
+	}
+	var out Row
+	if err := scanRows(rows, func(c survey.Cell, s *sums) error { out = s.row(c); return nil }); err != nil {
+		return Row{}, err
+	}
+	if out.Cell == 0 {
+		return Row{}, survey.Errorf(survey.NotFound, "nothing was seen in cell %s", c)
+	}
+	return out, nil
+}
+
+// FreshRow is a Row with the mean freshness of the base cells under it, rounded down.
+type FreshRow struct {
+	Row
+	Mean survey.PPM
+}
+
+// EachFresh is EachIn with mean freshness, merged from the base cells whatever is stored; nil within means everywhere.
+func EachFresh(ctx context.Context, q state.Querier, res int, within []survey.Cell, p freshness.Params, asOf time.Time, fn func(FreshRow) error) error {
+	base, err := Base(ctx, q)
+	if err != nil || base < res {
+		return err
+	}
+	lo, hi := hex.ResRange(base)
+	rs := [][2]survey.Cell{{lo, hi}}
+	if within != nil {
+		rs = ranges(within, res)
+		for i := range rs {
+			rs[i][0], _ = rs[i][0].ChildRange(base)
+			_, rs[i][1] = rs[i][1].ChildRange(base)
+		}
+	}
+	var at survey.Cell
+	var s sums
+	var sum int64
+	flush := func() error {
+		if at == 0 {
+			return nil
+		}
+		return fn(FreshRow{s.row(at), survey.PPM(sum / s.live)})
+	}
+	for _, r := range rs {
+		if err := scan(ctx, q, r[0], r[1], func(c survey.Cell, r *sums) error {
+			if p := c.Parent(res); p != at {
+				if err := flush(); err != nil {
+					return err
+				}
+				at, s, sum = p, sums{}, 0
+			}
+			live := s.live + 1
+			s.merge(r)
+			s.live = live
+			sum += int64(p.Of(&r.seen, freshness.DefaultClass, asOf))
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	return flush()
+}
