@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -29,8 +31,24 @@ type ctxKey struct{}
 
 // entry is what a request leaves for the access log.
 type entry struct {
-	id  string
-	err error
+	id       string
+	err      error
+	tooLarge bool // the body went over MaxBody
+}
+
+// body notes that the limit was passed, because what reads it may report only that reading failed.
+type body struct {
+	io.ReadCloser
+	e *entry
+}
+
+func (b body) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	var over *http.MaxBytesError
+	if errors.As(err, &over) {
+		b.e.tooLarge = true
+	}
+	return n, err
 }
 
 // RequestID names the request that ctx belongs to; "" outside of Wrap.
@@ -71,8 +89,8 @@ func Wrap(next http.Handler, o Options) http.Handler {
 		if r.Header.Get("Authorization") != "" {
 			h.Set("Cache-Control", "no-store")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, o.MaxBody)
-		rec := &recorder{ResponseWriter: w}
+		r.Body = body{http.MaxBytesReader(w, r.Body, o.MaxBody), e}
+		rec := &recorder{ResponseWriter: w, e: e}
 		defer func() {
 			if v := recover(); v != nil {
 				if v == http.ErrAbortHandler {
@@ -139,11 +157,15 @@ func PagePolicy(connect ...string) string {
 // recorder notes the status and size of an answer.
 type recorder struct {
 	http.ResponseWriter
+	e      *entry
 	status int
 	bytes  int64
 }
 
 func (r *recorder) WriteHeader(code int) {
+	if code == http.StatusInternalServerError && r.e.tooLarge {
+		code = http.StatusRequestEntityTooLarge
+	}
 	if r.status == 0 && code >= 200 {
 		r.status = code
 	}
