@@ -1,0 +1,135 @@
+// Package schema defines the datasets as Go structs: one struct is one dataset, its tags are its columns.
+//
+// Columns are only ever added, never renamed or retyped; a change raises the version. Contributor and device ids are
+// pseudonyms; accounts, payout addresses, file names and positions inside privacy zones or trimmed ends are in no
+// dataset, as absent columns and rows, not as nulls.
+package schema
+
+import (
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Frame is a published frame.
+type Frame struct {
+	ID         string        `lake:"frame_id" doc:"Identity of the frame: from its content."`
+	Drive      string        `lake:"drive_id" doc:"The drive it belongs to; also the sequence id of the map."`
+	Seq        int64         `lake:"seq" doc:"0-based place in the drive."`
+	Cell       survey.Cell   `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
+	CapturedAt time.Time     `lake:"captured_at" unit:"us UTC" doc:"When the picture was taken."`
+	Heading    *float64      `lake:"heading_deg" unit:"degrees clockwise from true north" doc:"Of the camera axis; null when unknown."`
+	Speed      float64       `lake:"speed_mps" unit:"m/s" doc:"Over ground; 0 when unknown."`
+	Alt        *float64      `lake:"altitude_m" unit:"m" doc:"As the receiver gave it."`
+	Accuracy   *float64      `lake:"accuracy_m" unit:"m" doc:"Horizontal, estimated; null when unknown."`
+	Grade      string        `lake:"quality_grade" doc:"A (best) to E."`
+	Quality    int64         `lake:"quality_ppm" unit:"ppm" doc:"Fitness for mapping, 0 to 1,000,000."`
+	Sharpness  int64         `lake:"sharpness_ppm" unit:"ppm" doc:"Part of the quality."`
+	Exposure   int64         `lake:"exposure_ppm" unit:"ppm" doc:"Part of the quality."`
+	Resolution int64         `lake:"resolution_ppm" unit:"ppm" doc:"Part of the quality."`
+	Position   int64         `lake:"position_ppm" unit:"ppm" doc:"Part of the quality."`
+	Clear      int64         `lake:"clear_ppm" unit:"ppm" doc:"Part of the quality: free of obstruction."`
+	Night      bool          `lake:"night" doc:"Judged by the rules for night."`
+	Width      int64         `lake:"width" unit:"px" doc:"Of the published image."`
+	Height     int64         `lake:"height" unit:"px" doc:"Of the published image."`
+	Bytes      int64         `lake:"bytes" doc:"Of the published image."`
+	SHA256     string        `lake:"image_sha256" doc:"Of the published image."`
+	Faces      int64         `lake:"redacted_faces" doc:"Face regions made unreadable."`
+	Plates     int64         `lake:"redacted_plates" doc:"Plate regions made unreadable, plate-like text included."`
+	Models     string        `lake:"models" doc:"name@version:sha256 of each model that looked at it, separated by spaces."`
+	Flags      string        `lake:"flags" doc:"What to know of the frame, separated by spaces."`
+	Geometry   lake.Geometry `lake:"geometry" doc:"Position, WGS 84."`
+}
+
+// Observation is a published frame as coverage and rewards see it.
+type Observation struct {
+	Cell        survey.Cell   `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
+	CapturedAt  time.Time     `lake:"captured_at" unit:"us UTC" doc:"The map's clock."`
+	ReceivedAt  time.Time     `lake:"received_at" unit:"us UTC" doc:"The rewards' clock."`
+	Frame       string        `lake:"frame_id"`
+	Drive       string        `lake:"drive_id"`
+	Contributor string        `lake:"contributor_id" doc:"Pseudonym."`
+	Heading     int64         `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
+	Quality     int64         `lake:"quality_ppm" unit:"ppm"`
+	Geometry    lake.Geometry `lake:"geometry" doc:"Position, WGS 84."`
+}
+
+// Drive is a drive with at least one published frame.
+type Drive struct {
+	ID          string        `lake:"drive_id"`
+	Contributor string        `lake:"contributor_id" doc:"Pseudonym."`
+	Device      string        `lake:"device_id" doc:"Pseudonym."`
+	StartedAt   time.Time     `lake:"started_at" unit:"us UTC" doc:"First published frame."`
+	EndedAt     time.Time     `lake:"ended_at" unit:"us UTC" doc:"Last published frame."`
+	ReceivedAt  time.Time     `lake:"received_at" unit:"us UTC"`
+	Frames      int64         `lake:"frames" doc:"Published frames."`
+	Cells       int64         `lake:"cells" doc:"Distinct resolution-12 cells among them."`
+	Distance    float64       `lake:"distance_m" unit:"m" doc:"Along published frames, gaps left out."`
+	Flags       string        `lake:"flags"`
+	Geometry    lake.Geometry `lake:"geometry" doc:"Lines through consecutive published frames, broken where a frame is missing."`
+}
+
+// Rejection is a file or frame that was not accepted. It names no file and no place.
+type Rejection struct {
+	ID          string    `lake:"rejection_id" doc:"Digest of upload and file name."`
+	Upload      string    `lake:"upload_id"`
+	Contributor string    `lake:"contributor_id" doc:"Pseudonym."`
+	ReceivedAt  time.Time `lake:"received_at" unit:"us UTC" doc:"When the upload was completed."`
+	Kind        string    `lake:"kind" doc:"image, track, film, or empty when not known."`
+	Bytes       int64     `lake:"bytes"`
+	Reason      string    `lake:"reason" doc:"Of the closed list of reasons."`
+	Text        string    `lake:"text" doc:"The reason's sentence."`
+	Quarantined bool      `lake:"quarantined" doc:"Privacy could not be assured; it may yet be published."`
+}
+
+// Cell is the state of a cell on the day of the snapshot.
+type Cell struct {
+	Cell         survey.Cell   `lake:"h3" doc:"H3 cell at the resolution in column resolution."`
+	Resolution   int64         `lake:"resolution" doc:"12, 9 or 7; coarser rows are exact sums of finer ones."`
+	AsOf         time.Time     `lake:"as_of" unit:"us UTC" doc:"The instant the freshness is computed for."`
+	Freshness    int64         `lake:"freshness_ppm" unit:"ppm" doc:"0 to 1,000,000, see pkg/hex/freshness/FORMULA.md."`
+	Observations int64         `lake:"observations" doc:"Published frames."`
+	Quality      int64         `lake:"quality_mean_ppm" unit:"ppm" doc:"Mean over observations, rounded down."`
+	BestQuality  int64         `lake:"quality_best_ppm" unit:"ppm"`
+	FirstSeen    time.Time     `lake:"first_seen" unit:"us UTC"`
+	LastSeen     time.Time     `lake:"last_seen" unit:"us UTC"`
+	Geometry     lake.Geometry `lake:"geometry" doc:"The hexagon (or pentagon)."`
+}
+
+// Epoch is a closed reward epoch.
+type Epoch struct {
+	Epoch         string    `lake:"epoch" doc:"The Monday it begins."`
+	Start         time.Time `lake:"start" unit:"us UTC"`
+	End           time.Time `lake:"end" unit:"us UTC" doc:"Exclusive."`
+	Ruleset       string    `lake:"ruleset" doc:"The rules it was paid by."`
+	Manifest      string    `lake:"manifest_sha256" doc:"Of epochs/<epoch>/manifest.json in the ledger, which names every input and output."`
+	Root          string    `lake:"merkle_root"`
+	Pool          int64     `lake:"pool" unit:"1e-9 token" doc:"allocated + held + remainder."`
+	Allocated     int64     `lake:"allocated" unit:"1e-9 token"`
+	Held          int64     `lake:"held" unit:"1e-9 token"`
+	Remainder     int64     `lake:"remainder" unit:"1e-9 token"`
+	Contributions int64     `lake:"contributions" doc:"Frames that entered."`
+	Contributors  int64     `lake:"contributors"`
+}
+
+// Allocation is what a contributor earned in an epoch.
+type Allocation struct {
+	Epoch       string `lake:"epoch" doc:"The Monday it begins."`
+	Contributor string `lake:"contributor_id" doc:"Pseudonym."`
+	Amount      int64  `lake:"amount" unit:"1e-9 token" doc:"Earned in this epoch."`
+	Held        int64  `lake:"held" unit:"1e-9 token" doc:"In escrow, not in amount."`
+	Frames      int64  `lake:"frames" doc:"Frames that count."`
+	Cells       int64  `lake:"cells" doc:"Cells that count."`
+}
+
+// Schemas of the datasets above.
+var (
+	Frames       = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
+	Observations = lake.Schema{Name: "observations", Version: 1, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
+	Drives       = lake.Schema{Name: "drives", Version: 1, Doc: "Drives with published frames."}
+	Rejections   = lake.Schema{Name: "rejections", Version: 1, Doc: "Files and frames that were not accepted, with the reason."}
+	Cells        = lake.Schema{Name: "cells", Version: 1, Doc: "Cells as of the snapshot."}
+	Epochs       = lake.Schema{Name: "epochs", Version: 1, Doc: "Closed reward epochs."}
+	Allocations  = lake.Schema{Name: "allocations", Version: 1, Doc: "What contributors earned in closed epochs."}
+)

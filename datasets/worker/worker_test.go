@@ -1,0 +1,228 @@
+package worker_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
+	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+)
+
+var asOf = time.Date(2024, 5, 13, 0, 0, 0, 0, time.UTC)
+
+// world is a network with one contributor, whose drives are published and indexed as the stages would leave them.
+type world struct {
+	t  *testing.T
+	db *state.DB
+	st *store.Store
+	w  *worker.Worker
+	c  *cells.Cells
+}
+
+func newWorld(t *testing.T, db *state.DB) *world {
+	st := testkit.S3(t)
+	clock := func() time.Time { return asOf }
+	w := &world{t: t, db: db, st: st, c: &cells.Cells{DB: db, Clock: clock},
+		w: &worker.Worker{DB: db, Store: st, Clock: clock, Freshness: freshness.Current()}}
+	w.exec(`INSERT INTO contributors (id, handle, payout_address, created_at) VALUES ('c1', 'h', '0x00000000000000000000000000000000000000aa', 1)`)
+	return w
+}
+
+func (w *world) exec(q string, args ...any) {
+	w.t.Helper()
+	if _, err := w.db.Exec(w.t.Context(), q, args...); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// drive adds n published frames 20 m apart from start, except those in hole, which are rejected.
+func (w *world) drive(id string, start geo.Point, at time.Time, n int, hole ...int) {
+	w.t.Helper()
+	us := state.Micros(at)
+	w.exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at, completed_at) VALUES ($1, 'c1', 'ingested', '{}', $2, 1, $3, $3)`, "u"+id, n, us)
+	w.exec(`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+		VALUES ($1, $2, 'c1', 'd1', 'vision', $3, $3, $3, $4, 1, 1, '')`, id, "u"+id, us, n)
+	w.exec(`INSERT INTO drive_parts (drive_id, part, done_run) VALUES ($1, 0, 0)`, id)
+	red, _ := json.Marshal(survey.Redaction{Models: []survey.ModelRef{{Name: "m", Version: "1", SHA256: survey.HashOf(nil)}}, Method: "solid", Width: 8, Height: 6,
+		Boxes: []survey.Box{{Class: survey.ClassFace}, {Class: survey.ClassPlate}, {Class: survey.ClassText}}})
+	q, _ := json.Marshal(survey.Quality{Score: 800_000, Grade: "B"})
+	for i := range n {
+		p := geo.Destination(start, 90, geo.Meters(20*i))
+		cell, err := hex.CellOf(p, 12)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		lat, lon := p.E7()
+		st, verdict, reason := "published", "accepted", ""
+		if slices.Contains(hole, i) {
+			st, verdict, reason = "rejected", "rejected", "undecodable"
+		}
+		w.exec(`INSERT INTO upload_files (upload_id, path, sha256, bytes, kind, verdict, reason) VALUES ($1, $2, '', 5, 'image', $3, $4)`, "u"+id, fmt.Sprintf("secret/%d.jpg", i), verdict, reason)
+		w.exec(`INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at, lat_e7, lon_e7, heading_mdeg, cell, width, height, state,
+			quality_ppm, quality, redaction, public_key, public_sha256, public_bytes, public_width, public_height)
+			VALUES ($1, $2, 0, $3, $4, 'p', '', '', 1, $5, $6, $7, $8, 90500, $9, 8, 6, $10, 800000, $11, $12, 'k', 'h', 99, 8, 6)`,
+			fmt.Sprintf("%s-%03d", id, i), id, i, "u"+id, us+int64(i)*2e6, us, lat, lon, cell.Int64(), st, string(q), string(red))
+	}
+	w.index(id, 0)
+}
+
+func (w *world) index(id string, rev int) {
+	w.t.Helper()
+	if err := w.c.Index(w.t.Context(), state.IndexArgs{DriveID: survey.DriveID(id), Revision: rev}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) export() worker.Snapshot {
+	w.t.Helper()
+	if err := w.w.Export(w.t.Context()); err != nil {
+		w.t.Fatal(err)
+	}
+	b, _, err := w.st.Get(w.t.Context(), store.Lake, store.SnapshotHead, 1<<20)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var h worker.Head
+	if err := json.Unmarshal(b, &h); err != nil {
+		w.t.Fatal(err)
+	}
+	b, _, err = w.st.Get(w.t.Context(), store.Lake, h.Snapshot, 1<<24)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	var s worker.Snapshot
+	if err := json.Unmarshal(b, &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+func read[T any](w *world, s worker.Snapshot, name string) []T {
+	w.t.Helper()
+	var out []T
+	for _, f := range s.Datasets[name].Files {
+		b, _, err := w.st.Get(w.t.Context(), store.Lake, f.Path, 1<<24)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		if survey.HashOf(b) != f.SHA256 || int64(len(b)) != f.Bytes {
+			w.t.Errorf("%s is not what the manifest says", f.Path)
+		}
+		rows, err := lake.Decode[T](b)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out = append(out, rows...)
+	}
+	return out
+}
+
+var monaco = geo.Point{Lat: 43.7279, Lon: 7.4140}
+
+func TestTheSnapshotHoldsWhatWasCommitted(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		w := newWorld(t, db)
+		w.drive("d1", monaco, time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC), 10, 4)
+		s := w.export()
+		frames := read[schema.Frame](w, s, "frames")
+		if len(frames) != 9 || frames[0].Faces != 1 || frames[0].Plates != 2 || frames[0].Heading == nil || *frames[0].Heading != 90.5 {
+			t.Fatalf("%d frames, first %+v", len(frames), frames[0])
+		}
+		if !slices.IsSortedFunc(frames, func(a, b schema.Frame) int { return int(a.Cell.Int64()>>9) - int(b.Cell.Int64()>>9) }) {
+			t.Error("frames are not sorted by cell")
+		}
+		if obs := read[schema.Observation](w, s, "observations"); len(obs) != 9 || obs[0].Heading != 90 || obs[0].Contributor != "c1" {
+			t.Fatalf("%+v", obs[0])
+		}
+		drives := read[schema.Drive](w, s, "drives")
+		// 20 m steps: 3 before the hole and 4 after it, and no line across.
+		if len(drives) != 1 || drives[0].Frames != 9 || drives[0].Distance < 139 || drives[0].Distance > 141 {
+			t.Fatalf("%+v", drives)
+		}
+		rej := read[schema.Rejection](w, s, "rejections")
+		if len(rej) != 1 || rej[0].Reason != "undecodable" || rej[0].Text == "" {
+			t.Fatalf("%+v", rej)
+		}
+		cs := read[schema.Cell](w, s, "cells")
+		sum := map[int64]int64{}
+		for _, c := range cs {
+			sum[c.Resolution] += c.Observations
+			if c.Freshness <= 0 || c.Freshness > 1e6 || !c.AsOf.Equal(asOf) {
+				t.Errorf("%+v", c)
+			}
+		}
+		if sum[12] != 9 || sum[9] != 9 || sum[7] != 9 {
+			t.Fatalf("observations by resolution %v", sum)
+		}
+	})
+}
+
+func TestBatchesRepeatsAndTheOrderOfDrivesDoNotChangeASnapshot(t *testing.T) {
+	at := time.Date(2024, 5, 8, 23, 59, 50, 0, time.UTC) // crosses midnight
+	far := geo.Point{Lat: 55.7, Lon: 13.2}
+	one := newWorld(t, testkit.DB(t))
+	one.drive("d1", monaco, at, 10)
+	one.drive("d2", far, at, 5)
+	a := one.export()
+
+	two := newWorld(t, testkit.DB(t))
+	two.drive("d2", far, at, 5)
+	two.export()
+	two.drive("d1", monaco, at, 10)
+	two.export()
+	b := two.export()
+	ja, _ := json.Marshal(a)
+	jb, _ := json.Marshal(b)
+	if string(ja) != string(jb) {
+		t.Fatalf("snapshots differ:\n%s\n%s", ja, jb)
+	}
+	if n := len(a.Datasets["frames"].Files); n != 3 { // two days in Monaco; five frames of Lund lie before midnight
+		t.Fatalf("%d partitions", n)
+	}
+}
+
+func TestARemovedFrameLeavesTheNextSnapshot(t *testing.T) {
+	w := newWorld(t, testkit.DB(t))
+	w.drive("d1", monaco, time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC), 2)
+	w.export()
+	w.exec(`UPDATE frames SET state = 'removed', reason = 'removed' WHERE id = 'd1-001'`)
+	w.exec(`UPDATE drives SET revision = 1 WHERE id = 'd1'`)
+	w.index("d1", 1)
+	s := w.export()
+	if fs := read[schema.Frame](w, s, "frames"); len(fs) != 1 || fs[0].ID != "d1-000" {
+		t.Fatalf("%+v", fs)
+	}
+	w.exec(`UPDATE frames SET state = 'removed', reason = 'removed' WHERE id = 'd1-000'`)
+	w.exec(`UPDATE drives SET revision = 2 WHERE id = 'd1'`)
+	w.index("d1", 2)
+	s = w.export()
+	if d := s.Datasets["frames"]; d.Rows != 0 || len(d.Files) != 0 {
+		t.Fatalf("%+v", d)
+	}
+}
+
+func TestADayLaterOnlyTheCellsAreNew(t *testing.T) {
+	w := newWorld(t, testkit.DB(t))
+	w.drive("d1", monaco, time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC), 3)
+	a := w.export()
+	w.w.Clock = func() time.Time { return asOf.AddDate(0, 0, 1) }
+	b := w.export()
+	if len(b.Datasets["cells"].Files) != len(a.Datasets["cells"].Files)+1 {
+		t.Fatalf("%d cell files", len(b.Datasets["cells"].Files))
+	}
+	if b.Datasets["frames"].Files[0] != a.Datasets["frames"].Files[0] {
+		t.Fatal("frames were written again")
+	}
+}
