@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -74,11 +75,31 @@ var consumers = []string{"tiles", "datasets"}
 // MarkChanged notes in the transaction that the thing topic/key ("cell"/hex, "drive"/id, "upload"/id) differs from what consumers
 // last saw.
 func MarkChanged(ctx context.Context, tx *Tx, topic, key string) error {
-	for _, c := range consumers {
-		if _, err := tx.Exec(ctx, `INSERT INTO changes (consumer, topic, key, n) VALUES ($1, $2, $3, 1)
-			ON CONFLICT (consumer, topic, key) DO UPDATE SET n = changes.n + 1`, c, topic, key); err != nil {
-			return err
+	return MarkAllChanged(ctx, tx, topic, []string{key})
+}
+
+// MarkAllChanged is MarkChanged for many keys of a topic, which must differ.
+func MarkAllChanged(ctx context.Context, tx *Tx, topic string, keys []string) error {
+	const most = 256 // rows in a statement: 2 consumers × 256 keys × 3 parameters stay below SQLite's and PostgreSQL's limits
+	for len(keys) > 0 {
+		n := min(len(keys), most)
+		var q strings.Builder
+		q.WriteString(`INSERT INTO changes (consumer, topic, key, n) VALUES `)
+		args := []any{topic}
+		for _, k := range keys[:n] {
+			args = append(args, k)
+			for _, c := range consumers {
+				if len(args) > 2 || c != consumers[0] {
+					q.WriteString(", ")
+				}
+				fmt.Fprintf(&q, "('%s', $1, $%d, 1)", c, len(args))
+			}
 		}
+		q.WriteString(` ON CONFLICT (consumer, topic, key) DO UPDATE SET n = changes.n + 1`)
+		if _, err := tx.Exec(ctx, q.String(), args...); err != nil {
+			return fmt.Errorf("mark %d of %s changed: %w", n, topic, err)
+		}
+		keys = keys[n:]
 	}
 	return nil
 }

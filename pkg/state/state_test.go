@@ -3,6 +3,7 @@ package state_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -77,4 +78,35 @@ func TestOpenRefusesAnUnknownAddress(t *testing.T) {
 	if _, err := state.Open(t.Context(), "mysql://user:secret@host/db", nil); survey.KindOf(err) != survey.Invalid {
 		t.Fatal(err)
 	}
+}
+
+func TestTheChangeFeedKeepsWhatWasMarkedAgain(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		ctx := t.Context()
+		keys := make([]string, 600)
+		for i := range keys {
+			keys[i] = fmt.Sprintf("k%03d", i)
+		}
+		mark := func(keys ...string) {
+			if err := db.Tx(ctx, func(tx *state.Tx) error { return state.MarkAllChanged(ctx, tx, "cell", keys) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		mark(keys...)
+		seen, err := state.Changes(ctx, db, "tiles")
+		if err != nil || len(seen) != 600 {
+			t.Fatal(len(seen), err)
+		}
+		mark("k007") // while the consumer works
+		if err := db.Tx(ctx, func(tx *state.Tx) error { return state.Consumed(ctx, tx, "tiles", seen) }); err != nil {
+			t.Fatal(err)
+		}
+		left, err := state.Changes(ctx, db, "tiles")
+		if err != nil || len(left) != 1 || left[0].Key != "k007" {
+			t.Fatalf("%v %v", left, err)
+		}
+		if other, err := state.Changes(ctx, db, "datasets"); err != nil || len(other) != 600 {
+			t.Fatalf("the other consumer sees %d, %v", len(other), err)
+		}
+	})
 }
