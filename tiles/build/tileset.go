@@ -40,6 +40,21 @@ func (s *TileSet) leads(id uint64) bool { _, ok := s.path[id]; return ok }
 // Len is how many tiles the set holds.
 func (s *TileSet) Len() int { return len(s.ids) }
 
+// Zooms gives the tiles of zooms minZoom to maxZoom; of a nil set none.
+func (s *TileSet) Zooms(minZoom, maxZoom int) *TileSet {
+	var out TileSet
+	if s == nil {
+		return &out
+	}
+	lo, hi := archive.ZoomBase(minZoom), archive.ZoomBase(maxZoom+1)
+	for id := range s.ids {
+		if id >= lo && id < hi {
+			out.Add(id)
+		}
+	}
+	return &out
+}
+
 // IDs lists the tiles in id order.
 func (s *TileSet) IDs() []uint64 {
 	out := make([]uint64, 0, len(s.ids))

@@ -36,9 +36,10 @@ func Layers() []Layer {
 		{Coverage, "H3 cells with what has been seen of them; coarser cells at lower zooms", 0, 14, []Field{
 			{"h3", "String", "H3 index, lower-case hex"},
 			{"res", "Number", "H3 resolution of the cell"},
-			{"freshness", "Number", "how recently it was seen, as of the tile set's as_of, in parts per million: 1000000 just now"},
+			{"freshness", "Number", "how recently it was seen from both sides, as of the tile set's as_of, in parts per million: 1000000 just now; of a coarse cell, as if all that was seen in it were one place"},
 			{"quality", "Number", "mean quality of its observations in parts per million"},
 			{"count", "Number", "observations"},
+			{"cells", "Number", "cells of the finest resolution with observations in it"},
 			{"first_seen", "Number", "capture time of the oldest observation, milliseconds since 1970 UTC"},
 			{"last_seen", "Number", "capture time of the newest observation, milliseconds since 1970 UTC"},
 			{"age_days", "Number", "whole days from last_seen to the tile set's as_of"},

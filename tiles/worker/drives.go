@@ -1,0 +1,505 @@
+package worker
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/tiles/build"
+	"github.com/roadcomb/roadcomb/tiles/mvt"
+	"github.com/roadcomb/roadcomb/tiles/schema"
+)
+
+// A line is interrupted between frames farther apart than this: what lies between may be a trimmed end, a privacy zone
+// or a hole in the trace, and is no part of the map.
+const (
+	gapDistance geo.Meters = 100
+	gapTime                = time.Minute
+)
+
+// drive is what the tiles draw of a drive: its published frames, in pieces without gaps. A piece of one frame is no
+// line, but its place in images.
+type drive struct {
+	id              string
+	captured, ended int64 // microseconds
+	frames, distMM  int64
+	pieces          [][]build.XY
+}
+
+// driveChange is a drive as drawn before and as it is now; nil when nothing was or is drawn.
+type driveChange struct{ old, new *drive }
+
+// frame is a published frame.
+type frame struct {
+	id, drive     string
+	seq, captured int64
+	lat, lon      int64
+	heading       int64
+	cell, quality int64
+	gradeJSON     string
+}
+
+const frameColumns = `id, drive_id, seq, captured_at, lat_e7, lon_e7, heading_mdeg, cell, quality_ppm, quality FROM frames`
+
+func scanFrame(rows state.Rows) (f frame, err error) {
+	err = rows.Scan(&f.id, &f.drive, &f.seq, &f.captured, &f.lat, &f.lon, &f.heading, &f.cell, &f.quality, &f.gradeJSON)
+	return f, err
+}
+
+func (f frame) point() geo.Point { return geo.FromE7(f.lat, f.lon) }
+
+// tracer makes drives of frames that come by drive and place in it.
+type tracer struct {
+	d    *drive
+	last frame
+	emit func(*drive) error
+}
+
+func (t *tracer) add(f frame) error {
+	if t.d == nil || t.d.id != f.drive {
+		if err := t.flush(); err != nil {
+			return err
+		}
+		t.d = &drive{id: f.drive, captured: f.captured}
+	}
+	d := t.d
+	n := len(d.pieces)
+	gap := n == 0
+	if !gap {
+		step := geo.Distance(t.last.point(), f.point())
+		gap = step > gapDistance || time.Duration(f.captured-t.last.captured)*time.Microsecond > gapTime
+		if !gap {
+			d.distMM += int64(step * 1000)
+		}
+	}
+	if gap {
+		d.pieces = append(d.pieces, nil)
+		n++
+	}
+	d.pieces[n-1] = append(d.pieces[n-1], build.Project(f.point()))
+	d.captured, d.ended = min(d.captured, f.captured), max(d.ended, f.captured)
+	d.frames++
+	t.last = f
+	return nil
+}
+
+func (t *tracer) flush() error {
+	d := t.d
+	t.d = nil
+	if d == nil {
+		return nil
+	}
+	return t.emit(d)
+}
+
+// encodeLine packs the pieces: for each its length, then the steps from the vertex before, as varints in base64.
+func (d *drive) encodeLine() string {
+	var b []byte
+	var at build.XY
+	for _, p := range d.pieces {
+		b = binary.AppendUvarint(b, uint64(len(p)))
+		for _, v := range p {
+			b = binary.AppendVarint(b, int64(v.X)-int64(at.X))
+			b = binary.AppendVarint(b, int64(v.Y)-int64(at.Y))
+			at = v
+		}
+	}
+	return base64.RawStdEncoding.EncodeToString(b)
+}
+
+func decodeLine(s string) ([][]build.XY, error) {
+	b, err := base64.RawStdEncoding.DecodeString(s)
+	if err != nil {
+		return nil, err
+	}
+	var out [][]build.XY
+	var x, y int64
+	for len(b) > 0 {
+		n, k := binary.Uvarint(b)
+		if k <= 0 || n > uint64(len(b)) {
+			return nil, errors.New("piece is cut short")
+		}
+		b = b[k:]
+		p := make([]build.XY, n)
+		for i := range p {
+			dx, k1 := binary.Varint(b)
+			dy, k2 := binary.Varint(b[max(k1, 0):])
+			if k1 <= 0 || k2 <= 0 {
+				return nil, errors.New("vertex is cut short")
+			}
+			b = b[k1+k2:]
+			x, y = x+dx, y+dy
+			p[i] = build.XY{X: uint32(x), Y: uint32(y)}
+		}
+		out = append(out, p)
+	}
+	return out, nil
+}
+
+func (d *drive) box() (x0, y0, x1, y1 int64) {
+	x0, y0 = 1<<32, 1<<32
+	for _, p := range d.pieces {
+		for _, v := range p {
+			x0, y0, x1, y1 = min(x0, int64(v.X)), min(y0, int64(v.Y)), max(x1, int64(v.X)), max(y1, int64(v.Y))
+		}
+	}
+	return
+}
+
+const driveColumns = `drive_id, captured_at, ended_at, frames, distance_mm, line FROM tile_drives`
+
+func scanDrive(row state.Row) (*drive, error) {
+	var d drive
+	var line string
+	if err := row.Scan(&d.id, &d.captured, &d.ended, &d.frames, &d.distMM, &line); err != nil {
+		return nil, err
+	}
+	var err error
+	if d.pieces, err = decodeLine(line); err != nil {
+		return nil, fmt.Errorf("line of drive %s: %w", d.id, err)
+	}
+	return &d, nil
+}
+
+// readDrive gives a drive as drawn and as it is.
+func (r *run) readDrive(ctx context.Context, id string) (c driveChange, err error) {
+	if c.old, err = scanDrive(r.w.DB.QueryRow(ctx, `SELECT `+driveColumns+` WHERE drive_id = $1`, id)); errors.Is(err, state.ErrNoRows) {
+		c.old, err = nil, nil
+	}
+	if err != nil {
+		return c, err
+	}
+	t := tracer{emit: func(d *drive) error { c.new = d; return nil }}
+	err = r.eachFrame(ctx, `drive_id = $2 ORDER BY seq`, []any{id}, t.add)
+	if err == nil {
+		err = t.flush()
+	}
+	return c, err
+}
+
+// eachFrame reads published frames; where may use parameters from $2.
+func (r *run) eachFrame(ctx context.Context, where string, args []any, fn func(frame) error) error {
+	rows, err := r.w.DB.Query(ctx, `SELECT `+frameColumns+` WHERE state = $1 AND `+where, append([]any{string(survey.FramePublished)}, args...)...)
+	if err != nil {
+		return fmt.Errorf("read frames: %w", err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		f, err := scanFrame(rows)
+		if err == nil {
+			err = fn(f)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return rows.Err()
+}
+
+// saveDrives records what is drawn now.
+func (r *run) saveDrives(ctx context.Context, tx *state.Tx) error {
+	if r.allDrives != nil {
+		if _, err := tx.Exec(ctx, `DELETE FROM tile_drives`); err != nil {
+			return err
+		}
+		for _, d := range r.allDrives {
+			if err := saveDrive(ctx, tx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for id, c := range r.drive {
+		var err error
+		if c.new != nil {
+			err = saveDrive(ctx, tx, c.new)
+		} else {
+			_, err = tx.Exec(ctx, `DELETE FROM tile_drives WHERE drive_id = $1`, id)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func saveDrive(ctx context.Context, tx *state.Tx, d *drive) error {
+	x0, y0, x1, y1 := d.box()
+	_, err := tx.Exec(ctx, `INSERT INTO tile_drives (drive_id, x0, y0, x1, y1, captured_at, ended_at, frames, distance_mm, line)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		ON CONFLICT (drive_id) DO UPDATE SET x0 = excluded.x0, y0 = excluded.y0, x1 = excluded.x1, y1 = excluded.y1,
+		captured_at = excluded.captured_at, ended_at = excluded.ended_at, frames = excluded.frames,
+		distance_mm = excluded.distance_mm, line = excluded.line`,
+		d.id, x0, y0, x1, y1, d.captured, d.ended, d.frames, d.distMM, d.encodeLine())
+	return err
+}
+
+// sequences draws drives as lines.
+type sequences struct{ r *run }
+
+func (s sequences) schema() schema.Layer { l, _ := schema.Get(schema.Sequences); return l }
+func (s sequences) plan() string         { return "sequences/1" }
+
+func (s sequences) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	l := s.layer(nil)
+	for _, c := range s.r.drive {
+		for _, d := range []*drive{c.old, c.new} {
+			if d == nil {
+				continue
+			}
+			for _, p := range d.pieces {
+				if len(p) > 1 {
+					t.AddLine(l, p)
+				}
+			}
+		}
+	}
+	return &t, nil
+}
+
+func (s sequences) layer(f *build.Features) build.Layer {
+	sc := s.schema()
+	return build.Layer{Name: sc.Name, MinZoom: sc.MinZoom, MaxZoom: sc.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
+}
+
+func (s sequences) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	var ds []*drive
+	if only == nil {
+		if err := s.r.readDrives(ctx); err != nil {
+			return nil, err
+		}
+		ds = s.r.allDrives
+	} else {
+		x0, y0, x1, y1 := only.Box(build.DefaultBuffer)
+		rows, err := s.r.w.DB.Query(ctx, `SELECT `+driveColumns+` WHERE x0 <= $3 AND x1 >= $1 AND y0 <= $4 AND y1 >= $2 ORDER BY drive_id`, x0, y0, x1, y1)
+		if err != nil {
+			return nil, err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			d, err := scanDrive(rows)
+			if err != nil {
+				return nil, err
+			}
+			if _, changed := s.r.drive[d.id]; !changed {
+				ds = append(ds, d)
+			}
+		}
+		if err := rows.Err(); err != nil {
+			return nil, err
+		}
+		for _, c := range s.r.drive {
+			if c.new != nil {
+				ds = append(ds, c.new)
+			}
+		}
+		slices.SortFunc(ds, func(a, b *drive) int { return strings.Compare(a.id, b.id) })
+	}
+	var dict mvt.Dict
+	f := build.NewFeatures(&dict, s.schema().Keys()...)
+	for _, d := range ds {
+		if !slices.ContainsFunc(d.pieces, func(p []build.XY) bool { return len(p) > 1 }) {
+			continue
+		}
+		f.Begin(build.Line, id53(d.id), d.ended)
+		for _, p := range d.pieces {
+			if len(p) > 1 {
+				f.Part(p, false)
+			}
+		}
+		for k, v := range []mvt.Value{dict.String(d.id), dict.Int(d.captured / 1000), dict.Int(d.ended / 1000), dict.Int(d.frames), dict.Int(d.distMM / 1000)} {
+			f.Tag(uint32(k), v)
+		}
+		f.End()
+	}
+	return []build.Layer{s.layer(f)}, nil
+}
+
+// readDrives reads all drives anew from their frames, ordered by id.
+func (r *run) readDrives(ctx context.Context) error {
+	if r.allDrives != nil {
+		return nil
+	}
+	r.allDrives = []*drive{}
+	t := tracer{emit: func(d *drive) error { r.allDrives = append(r.allDrives, d); return nil }}
+	if err := r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, t.add); err != nil {
+		return err
+	}
+	return t.flush()
+}
+
+// id53 makes a feature id of a content id: its first 52 bits, which JavaScript holds exactly; never 0.
+func id53(hexID string) uint64 {
+	var v uint64
+	for i := 0; i < len(hexID) && i < 13; i++ {
+		c := hexID[i]
+		if c >= 'a' {
+			c -= 'a' - 10
+		} else {
+			c -= '0'
+		}
+		v = v<<4 | uint64(c&15)
+	}
+	return max(v, 1)
+}
+
+// images draws published frames as points.
+type images struct{ r *run }
+
+func (s images) schema() schema.Layer { l, _ := schema.Get(schema.Images); return l }
+func (s images) plan() string         { return "images/1" }
+
+func (s images) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	for _, c := range s.r.drive {
+		for _, d := range []*drive{c.old, c.new} {
+			if d == nil {
+				continue
+			}
+			for _, p := range d.pieces {
+				for _, v := range p {
+					t.AddPoint(s.layer(nil), v)
+				}
+			}
+		}
+	}
+	return &t, nil
+}
+
+func (s images) layer(f *build.Features) build.Layer {
+	sc := s.schema()
+	return build.Layer{Name: sc.Name, MinZoom: sc.MinZoom, MaxZoom: sc.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
+}
+
+func (s images) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	var dict mvt.Dict
+	f := build.NewFeatures(&dict, s.schema().Keys()...)
+	add := func(fr frame) error {
+		var q struct {
+			Grade string `json:"grade"`
+		}
+		if fr.gradeJSON != "" {
+			if err := json.Unmarshal([]byte(fr.gradeJSON), &q); err != nil {
+				return fmt.Errorf("quality of frame %s: %w", fr.id, err)
+			}
+		}
+		// Over the budget the newest stay, and a perfect frame passes for 30 days newer than a useless one.
+		f.Begin(build.Point, id53(fr.id), fr.captured/1_000_000+fr.quality*30*86400/1_000_000)
+		f.Part([]build.XY{build.Project(fr.point())}, false)
+		vals := []mvt.Value{dict.String(fr.id), dict.String(fr.drive), dict.Int(fr.seq), dict.Int(fr.captured / 1000), 0, 0,
+			dict.Int(fr.quality), dict.String(survey.Cell(fr.cell).String())}
+		if fr.heading >= 0 {
+			vals[4] = dict.Int((fr.heading + 500) / 1000 % 360)
+		}
+		if q.Grade != "" {
+			vals[5] = dict.String(q.Grade)
+		}
+		for k, v := range vals {
+			f.Tag(uint32(k), v)
+		}
+		f.End()
+		return nil
+	}
+	if only == nil {
+		return []build.Layer{s.layer(f)}, s.r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, add)
+	}
+	frames, err := s.r.framesIn(ctx, only)
+	if err != nil {
+		return nil, err
+	}
+	for _, fr := range frames {
+		if err := add(fr); err != nil {
+			return nil, err
+		}
+	}
+	return []build.Layer{s.layer(f)}, nil
+}
+
+// framesIn reads at least the published frames inside the tiles, ordered by drive and place, by ranges of their cells.
+func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error) {
+	var lo, hi int64
+	err := r.w.DB.QueryRow(ctx, `SELECT COALESCE(MIN(cell), 0), COALESCE(MAX(cell), 0) FROM frames`).Scan(&lo, &hi)
+	if err != nil || hi == 0 {
+		return nil, err
+	}
+	within, err := cover(only, 8)
+	if err != nil {
+		return nil, err
+	}
+	var out []frame
+	for res := survey.Cell(lo).Resolution(); res <= survey.Cell(hi).Resolution(); res++ {
+		for _, rg := range ranges(within, res) {
+			err := r.eachFrame(ctx, `cell >= $2 AND cell <= $3`, []any{rg[0].Int64(), rg[1].Int64()}, func(f frame) error {
+				out = append(out, f)
+				return nil
+			})
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b frame) int {
+		if c := strings.Compare(a.drive, b.drive); c != 0 {
+			return c
+		}
+		return int(a.seq - b.seq)
+	})
+	return out, nil
+}
+
+// cover gives the cells of res around everything in the tiles, with a margin of a cell: descendants of a cell reach
+// beyond its outline, and a pinned cell may lag behind its frame.
+func cover(only *build.TileSet, res int) ([]survey.Cell, error) {
+	seen := map[survey.Cell]struct{}{}
+	for _, b := range only.Bounds() {
+		cs, err := hex.Cover(b, res, 1<<20)
+		if err != nil {
+			return nil, err
+		}
+		for _, c := range cs {
+			seen[c] = struct{}{}
+		}
+	}
+	out := map[survey.Cell]struct{}{}
+	for c := range seen {
+		for _, n := range hex.Disk(c, 1) {
+			out[n] = struct{}{}
+		}
+	}
+	return sortedCells(out), nil
+}
+
+func sortedCells(m map[survey.Cell]struct{}) []survey.Cell {
+	out := make([]survey.Cell, 0, len(m))
+	for c := range m {
+		out = append(out, c)
+	}
+	slices.Sort(out)
+	return out
+}
+
+// ranges gives the integers of the cells' descendants at res, neighbouring ranges joined.
+func ranges(cells []survey.Cell, res int) [][2]survey.Cell {
+	var out [][2]survey.Cell
+	for _, c := range cells {
+		lo, hi := c.ChildRange(res)
+		step := survey.Cell(1) << (3 * (15 - res))
+		if n := len(out); n > 0 && out[n-1][1]+2*step >= lo { // digit 7 names no cell
+			out[n-1][1] = hi
+			continue
+		}
+		out = append(out, [2]survey.Cell{lo, hi})
+	}
+	return out
+}

@@ -1,0 +1,503 @@
+package worker_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	orbmvt "github.com/paulmach/orb/encoding/mvt"
+
+	"github.com/paulmach/orb"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+	"github.com/roadcomb/roadcomb/tiles/archive"
+	"github.com/roadcomb/roadcomb/tiles/schema"
+	"github.com/roadcomb/roadcomb/tiles/worker"
+)
+
+var day = time.Date(2026, 5, 4, 0, 0, 0, 0, time.UTC)
+
+func clock() time.Time { return day.Add(30 * 24 * time.Hour) }
+
+// network is a state with drives put straight into it, as vision leaves them.
+type network struct {
+	t  testing.TB
+	db *state.DB
+	s  *store.Store
+	c  *cells.Cells
+	w  *worker.Worker
+	n  int
+}
+
+func newNetwork(t testing.TB, db *state.DB) *network {
+	n := &network{t: t, db: db, s: testkit.S3(t), c: &cells.Cells{DB: db, Clock: clock}}
+	n.w = &worker.Worker{DB: db, Store: n.s, Clock: clock}
+	n.exec(`INSERT INTO contributors (id, created_at) VALUES ($1, 0)`, strings.Repeat("c", 32))
+	n.exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ($1, $2, 'ingested', '{}', 0, 0, 0)`, strings.Repeat("a", 32), strings.Repeat("c", 32))
+	return n
+}
+
+func (n *network) exec(q string, args ...any) {
+	n.t.Helper()
+	if _, err := n.db.Exec(n.t.Context(), q, args...); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// drive adds a published drive along the points and indexes it.
+func (n *network) drive(start time.Time, pts []geo.Point, step time.Duration) string {
+	n.t.Helper()
+	id := string(survey.NewDriveID("c", []survey.FrameID{survey.FrameID(fmt.Sprint(n.n))}))
+	n.n++
+	n.exec(`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+		VALUES ($1, $2, $3, 'd', 'vision', $4, $4, $4, $5, 1, 0, '')`, id, strings.Repeat("a", 32), strings.Repeat("c", 32), state.Micros(start), len(pts))
+	n.exec(`INSERT INTO drive_parts (drive_id, part, done_run) VALUES ($1, 0, 0)`, id)
+	err := n.db.Tx(n.t.Context(), func(tx *state.Tx) error {
+		for i, p := range pts {
+			cell, err := hex.CellOf(p, hex.DefaultRes)
+			if err != nil {
+				return err
+			}
+			lat, lon := p.E7()
+			q, err := json.Marshal(survey.Quality{Score: 800_000, Grade: "B"})
+			if err != nil {
+				return err
+			}
+			at := start.Add(time.Duration(i) * step)
+			fid := string(survey.NewFrameID(survey.HashOf([]byte(id + fmt.Sprint(i)))))
+			if _, err := tx.Exec(n.t.Context(), `INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at,
+				lat_e7, lon_e7, heading_mdeg, cell, width, height, state, quality_ppm, quality)
+				VALUES ($1, $2, 0, $3, $4, $5, '', '', 0, $6, $6, $7, $8, $9, $10, 1, 1, 'published', 800000, $11)`,
+				fid, id, i, strings.Repeat("a", 32), fmt.Sprint(i), state.Micros(at), lat, lon, (i*7000)%360000, cell.Int64(), string(q)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	n.index(id)
+	return id
+}
+
+func (n *network) index(id string) {
+	n.t.Helper()
+	if err := n.c.Index(n.t.Context(), state.IndexArgs{DriveID: survey.DriveID(id)}); err != nil {
+		n.t.Fatal(err)
+	}
+}
+
+// remove takes the frames of a drive whose place is in [from, to) off the map.
+func (n *network) remove(id string, from, to int) {
+	n.exec(`UPDATE frames SET state = 'removed' WHERE drive_id = $1 AND seq >= $2 AND seq < $3`, id, from, to)
+	n.index(id)
+}
+
+func (n *network) run() worker.Result {
+	n.t.Helper()
+	r, err := n.w.Update(n.t.Context())
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	return r
+}
+
+type object struct {
+	s *store.Store
+	r archive.Ref
+}
+
+func (o object) ReadRange(ctx context.Context, off, n int64) ([]byte, error) {
+	return o.s.Range(ctx, store.Public, o.r.Key, off, min(n, o.r.Bytes-off), o.r.ETag)
+}
+
+// published reads every current tile of every layer: "layer/id" to its stored bytes.
+func published(t testing.TB, s *store.Store) (map[string]string, archive.Manifest) {
+	t.Helper()
+	m, _, err := worker.Manifest(t.Context(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for name, ts := range m.Layers {
+		set, err := archive.OpenSet(t.Context(), ts, func(r archive.Ref) archive.Source { return object{s, r} }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := set.Each(t.Context(), func(a int, e archive.Entry) error {
+			b, err := set.ReadAt(t.Context(), a, e)
+			out[fmt.Sprint(name, "/", e.ID)] = string(b)
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out, m
+}
+
+// rebuilt is what a full build of the same state gives.
+func (n *network) rebuilt() map[string]string {
+	n.t.Helper()
+	other := *n.w
+	other.SetFault(nil)
+	other.Store = testkit.S3(n.t)
+	if _, err := other.Rebuild(n.t.Context()); err != nil {
+		n.t.Fatal(err)
+	}
+	tiles, _ := published(n.t, other.Store)
+	return tiles
+}
+
+func (n *network) mustEqualRebuild(when string) {
+	n.t.Helper()
+	got, _ := published(n.t, n.s)
+	want := n.rebuilt()
+	for k, v := range want {
+		if got[k] != v {
+			n.t.Fatalf("%s: tile %s differs from a full rebuild (%d and %d bytes)", when, k, len(got[k]), len(v))
+		}
+	}
+	for k := range got {
+		if _, ok := want[k]; !ok {
+			n.t.Fatalf("%s: tile %s is not in a full rebuild", when, k)
+		}
+	}
+}
+
+// walk is a random drive in a town.
+func walk(r *rand.Rand, n int) []geo.Point {
+	p := geo.Point{Lat: 55.70 + r.NormFloat64()*.02, Lon: 13.19 + r.NormFloat64()*.03}
+	h := float64(r.IntN(360))
+	pts := make([]geo.Point, n)
+	for i := range pts {
+		pts[i] = p
+		if r.IntN(8) == 0 {
+			h += r.NormFloat64() * 60
+		}
+		step := geo.Meters(15)
+		if r.IntN(30) == 0 {
+			step = 150 // a gap
+		}
+		p = geo.Destination(p, geo.NormalizeBearing(h), step)
+	}
+	return pts
+}
+
+func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := newNetwork(t, db)
+		pts := walk(rand.New(rand.NewPCG(1, 1)), 40)
+		id := n.drive(day, pts, time.Second)
+		res := n.run()
+		if len(res.Layers) != 3 || res.Version != 1 {
+			t.Fatalf("%+v", res)
+		}
+		tiles, m := published(t, n.s)
+		if !m.AsOf.Equal(clock().Truncate(24 * time.Hour)) {
+			t.Error(m.AsOf)
+		}
+		count := map[string]int{}
+		for k, gz := range tiles {
+			layer, _, _ := strings.Cut(k, "/")
+			b, err := archive.Gunzip([]byte(gz), 1<<24)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ls, err := orbmvt.Unmarshal(b)
+			if err != nil || len(ls) != 1 || ls[0].Name != layer || ls[0].Version != 2 {
+				t.Fatal(k, ls, err)
+			}
+			sc, _ := schema.Get(layer)
+			for _, f := range ls[0].Features {
+				for k := range f.Properties {
+					found := false
+					for _, field := range sc.Fields {
+						found = found || field.Name == k
+					}
+					if !found {
+						t.Fatalf("%s has attribute %q, which the schema does not", layer, k)
+					}
+				}
+				switch layer {
+				case "images":
+					if len(f.Properties) != len(sc.Fields) || f.Properties["sequence_id"] != id || f.Properties["quality"] != "B" {
+						t.Fatal(f.Properties)
+					}
+				case "coverage":
+					if len(f.Properties) != len(sc.Fields) || f.Properties["age_days"] != 29.0 && f.Properties["age_days"] != 30.0 {
+						t.Fatal(f.Properties)
+					}
+				case "sequences":
+					if len(f.Properties) != len(sc.Fields) || f.Properties["frames"] != 40.0 || f.Properties["id"] != id {
+						t.Fatal(f.Properties)
+					}
+				}
+			}
+			count[layer] += len(ls[0].Features)
+		}
+		if count["images"] != 40 || count["sequences"] < 5 || count["coverage"] < 15 {
+			t.Fatal(count)
+		}
+		if again := n.run(); len(again.Layers) != 0 || again.Version != 1 || again.Changes != 0 {
+			t.Fatalf("a run without changes did something: %+v", again)
+		}
+	})
+}
+
+// Whatever happens in whatever order (drives arrive, frames and whole drives go, runs stop half-way, deltas are folded),
+// the published tiles equal a full rebuild of the state, byte for byte.
+func TestAnySequenceOfChangesAndCrashesEqualsAFullRebuild(t *testing.T) {
+	crash := errors.New("power cut")
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		seed := uint64(time.Now().UnixNano())
+		t.Log("seed", seed)
+		r := rand.New(rand.NewPCG(seed, 2))
+		n := newNetwork(t, db)
+		n.w.Config.MaxDeltas = 3
+		var drives []string
+		folded, deltas, tombstones := false, 0, 0
+		for step := range 24 {
+			for range 1 + r.IntN(2) {
+				switch k := r.IntN(6); {
+				case k < 3 || len(drives) == 0:
+					drives = append(drives, n.drive(day.Add(time.Duration(r.IntN(1e6))*time.Second), walk(r, 2+r.IntN(60)), time.Duration(1+r.IntN(70))*time.Second))
+				case k < 5:
+					from := r.IntN(40)
+					n.remove(drives[r.IntN(len(drives))], from, from+r.IntN(30))
+				default:
+					n.remove(drives[r.IntN(len(drives))], 0, 1000)
+				}
+			}
+			n.w.SetFault(nil)
+			if r.IntN(2) == 0 {
+				left := r.IntN(8)
+				n.w.SetFault(func(string) error {
+					if left--; left < 0 {
+						return crash
+					}
+					return nil
+				})
+			}
+			res, err := n.w.Update(t.Context())
+			if err != nil && !errors.Is(err, crash) {
+				t.Fatal(err)
+			}
+			for _, p := range res.Layers {
+				folded = folded || p.Folded
+				if err == nil && !p.Full {
+					deltas++
+				}
+				tombstones += p.Gone
+			}
+			if err == nil && step%4 == 3 {
+				n.mustEqualRebuild(fmt.Sprint("step ", step))
+			}
+		}
+		n.w.SetFault(nil)
+		n.run()
+		n.mustEqualRebuild("end")
+		if !folded || deltas < 5 || tombstones == 0 {
+			t.Errorf("the test did not see what it is for: folded %v, %d deltas, %d tombstones", folded, deltas, tombstones)
+		}
+		for _, d := range drives {
+			n.remove(d, 0, 1000)
+		}
+		n.run()
+		n.mustEqualRebuild("emptied")
+		if tiles, _ := published(t, n.s); len(tiles) != 0 {
+			t.Errorf("%d tiles are left of nothing", len(tiles))
+		}
+	})
+}
+
+func TestAReaderOfTheOldManifestIsNotDisturbed(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	r := rand.New(rand.NewPCG(4, 4))
+	n.drive(day, walk(r, 50), time.Second)
+	n.run()
+	before, old := published(t, n.s)
+	for range 12 { // past a fold
+		n.drive(day, walk(r, 20), time.Second)
+		n.run()
+	}
+	for name, ts := range old.Layers {
+		set, err := archive.OpenSet(t.Context(), ts, func(r archive.Ref) archive.Source { return object{n.s, r} }, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for k, want := range before {
+			var id uint64
+			if layer, num, _ := strings.Cut(k, "/"); layer == name {
+				fmt.Sscan(num, &id)
+				if got, ok, err := set.Tile(t.Context(), id); err != nil || !ok || string(got) != want {
+					t.Fatalf("tile %s: %v %v", k, ok, err)
+				}
+			}
+		}
+	}
+}
+
+func TestTwoRebuildsGiveTheSameArchives(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	r := rand.New(rand.NewPCG(5, 5))
+	for range 5 {
+		n.drive(day, walk(r, 30), time.Second)
+		n.run()
+	}
+	rebuild := func() map[string]string {
+		w := *n.w
+		w.Store = testkit.S3(t)
+		w.Config.Workers = 1 + r.IntN(4)
+		if _, err := w.Rebuild(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		m, _, err := worker.Manifest(t.Context(), w.Store)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for name, ts := range m.Layers {
+			if len(ts.Archives) != 1 {
+				t.Fatalf("%s has %d archives after a rebuild", name, len(ts.Archives))
+			}
+			b, _, err := w.Store.Get(t.Context(), store.Public, ts.Archives[0].Key, 1<<24)
+			if err != nil || survey.HashOf(b) != ts.Archives[0].SHA256 {
+				t.Fatal(name, err)
+			}
+			out[name] = string(b)
+		}
+		return out
+	}
+	a, b := rebuild(), rebuild()
+	for name := range a {
+		if a[name] != b[name] {
+			t.Errorf("%s differs", name)
+		}
+	}
+}
+
+// No line joins frames between which others were trimmed, hidden or lost.
+func TestSequencesDoNotBridgeGaps(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	var pts []geo.Point
+	p := geo.Point{Lat: 55.7, Lon: 13.19}
+	for range 30 {
+		pts = append(pts, p)
+		p = geo.Destination(p, 90, 20)
+	}
+	id := n.drive(day, pts, time.Second)
+	n.remove(id, 10, 16) // 140 m
+	n.remove(id, 20, 22) // 60 m: bridged
+	n.run()
+	tiles, _ := published(t, n.s)
+	gap := geo.Interpolate(pts[9], pts[16], .5)
+	lines := 0
+	for k, gz := range tiles {
+		if !strings.HasPrefix(k, "sequences/") {
+			continue
+		}
+		var num uint64
+		fmt.Sscan(strings.TrimPrefix(k, "sequences/"), &num)
+		z, x, y := archive.ZXY(num)
+		if z != 14 {
+			continue
+		}
+		b, _ := archive.Gunzip([]byte(gz), 1<<24)
+		ls, err := orbmvt.Unmarshal(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range ls[0].Features {
+			f := f.Geometry
+			var all orb.MultiLineString
+			switch g := f.(type) {
+			case orb.LineString:
+				all = orb.MultiLineString{g}
+			case orb.MultiLineString:
+				all = g
+			}
+			for _, l := range all {
+				lines++
+				for i := 1; i < len(l); i++ {
+					lon := func(v float64) float64 { return (float64(x)+v/4096)/float64(int(1)<<z)*360 - 180 }
+					if a, b := lon(l[i-1][0]), lon(l[i][0]); min(a, b) < gap.Lon && max(a, b) > gap.Lon {
+						t.Fatalf("a line of tile %d/%d/%d crosses the gap: %v", z, x, y, l)
+					}
+				}
+			}
+		}
+	}
+	if lines < 2 {
+		t.Fatal(lines, "lines")
+	}
+}
+
+func TestAnotherDayRebuildsCoverageOnly(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	n.drive(day, walk(rand.New(rand.NewPCG(6, 6)), 30), time.Second)
+	n.run()
+	before, _ := published(t, n.s)
+	n.w.Clock = func() time.Time { return clock().Add(30 * 24 * time.Hour) }
+	res := n.run()
+	if p, ok := res.Layers["coverage"]; !ok || !p.Full || len(res.Layers) != 1 {
+		t.Fatalf("%+v", res)
+	}
+	after, m := published(t, n.s)
+	if m.Version != 2 {
+		t.Error(m.Version)
+	}
+	for k, v := range before {
+		if strings.HasPrefix(k, "coverage/") == (after[k] == v) {
+			t.Errorf("tile %s", k)
+		}
+	}
+}
+
+func TestRunsSideBySideAgree(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	r := rand.New(rand.NewPCG(7, 7))
+	for range 3 {
+		for range 3 {
+			n.drive(day, walk(r, 20), time.Second)
+		}
+		errs := make(chan error, 3)
+		for range 3 {
+			w := *n.w
+			go func() { errs <- w.Run(context.Background()) }()
+		}
+		for range 3 {
+			if err := <-errs; err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n.mustEqualRebuild("after runs side by side")
+}
+
+func TestNothingOfAContributorIsInTheTiles(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	n.drive(day, walk(rand.New(rand.NewPCG(8, 8)), 30), time.Second)
+	n.run()
+	tiles, m := published(t, n.s)
+	mb, _ := m.Encode()
+	for k, gz := range tiles {
+		b, _ := archive.Gunzip([]byte(gz), 1<<24)
+		for _, secret := range []string{strings.Repeat("c", 32), strings.Repeat("a", 32)} { // contributor, upload
+			if bytes.Contains(b, []byte(secret)) || bytes.Contains(mb, []byte(secret)) {
+				t.Fatalf("%s holds %s", k, secret)
+			}
+		}
+	}
+}
