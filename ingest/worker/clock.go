@@ -82,25 +82,30 @@ func (c clock) set(s *shot) {
 		} else if !m.HasZone && c.known && c.offset != 0 {
 			s.fix.Time = m.Taken.Add(-c.offset)
 			s.flag(survey.FlagTimeOffset)
+		} else if !m.HasZone && !c.known {
+			s.flag(survey.FlagTimeZoneAssumed)
 		}
 		return
 	}
-	if at, ok := nameTime(path.Base(s.f.path)); ok {
+	if at, epoch, ok := nameTime(path.Base(s.f.path)); ok {
 		s.fix.Time = at.Add(c.given)
 		s.flag(survey.FlagTimeFromName)
+		if c.given == 0 && !epoch {
+			s.flag(survey.FlagTimeZoneAssumed)
+		}
 	}
 }
 
 // nameTime reads a time from names that dashcams give: 20240510_021044, 2024-05-10_02-10-44, 20240510021044, or
-// milliseconds since the Unix epoch before an underscore. The zone is taken to be UTC.
-func nameTime(name string) (time.Time, bool) {
+// milliseconds since the Unix epoch before an underscore, which epoch tells. The others name no zone and are taken as UTC.
+func nameTime(name string) (at time.Time, epoch, ok bool) {
 	name = strings.TrimSuffix(name, path.Ext(name))
 	if ms, _, ok := strings.Cut(name, "_"); ok && len(ms) == 13 && allDigits(ms) {
 		var n int64
 		for _, c := range ms {
 			n = n*10 + int64(c-'0')
 		}
-		return time.UnixMilli(n).UTC(), true
+		return time.UnixMilli(n).UTC(), true, true
 	}
 	for i := range name {
 		for _, layout := range []string{"20060102_150405", "20060102-150405", "2006-01-02_15-04-05", "2006-01-02 15.04.05", "2006_0102_150405", "20060102150405"} {
@@ -108,11 +113,11 @@ func nameTime(name string) (time.Time, bool) {
 				continue
 			}
 			if t, err := time.Parse(layout, name[i:i+len(layout)]); err == nil && t.Year() >= 2000 {
-				return t, true
+				return t, false, true
 			}
 		}
 	}
-	return time.Time{}, false
+	return time.Time{}, false, false
 }
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
