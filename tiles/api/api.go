@@ -34,8 +34,6 @@ type Config struct {
 	Attribution string
 	// Resolution is the H3 resolution at which frames are pinned; 0 means 12.
 	Resolution int
-	// HalfLife is the time in which freshness halves, for the legend; 0 leaves it out.
-	HalfLife time.Duration
 	// TileCache and ImageCache bound the caches in bytes; 0 means 256 MiB and 64 MiB.
 	TileCache, ImageCache int64
 	// ManifestAge is how old the view of what is current may get before it is looked up again; 0 means half a second.

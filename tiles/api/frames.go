@@ -66,17 +66,16 @@ type FramePage struct {
 
 // Overview is what a map page needs before it draws.
 type Overview struct {
-	Frames       int64       `json:"frames" doc:"published frames"`
-	Cells        int64       `json:"cells" doc:"cells they cover"`
-	Sequences    int64       `json:"sequences" doc:"drives they belong to"`
-	DistanceM    int64       `json:"distance_m" doc:"driven, metres"`
-	Newest       *time.Time  `json:"newest,omitempty"`
-	Oldest       *time.Time  `json:"oldest,omitempty"`
-	Bounds       *[4]float64 `json:"bounds,omitempty" doc:"west, south, east, north of the frames"`
-	AsOf         *time.Time  `json:"as_of,omitempty" doc:"instant at which the tiles' freshness was computed"`
-	HalfLifeDays float64     `json:"half_life_days,omitempty" doc:"days in which freshness halves"`
-	Attribution  string      `json:"attribution,omitempty"`
-	Layers       []LayerRef  `json:"layers"`
+	Frames      int64       `json:"frames" doc:"published frames"`
+	Cells       int64       `json:"cells" doc:"cells they cover"`
+	Sequences   int64       `json:"sequences" doc:"drives they belong to"`
+	DistanceM   int64       `json:"distance_m" doc:"driven, metres"`
+	Newest      *time.Time  `json:"newest,omitempty"`
+	Oldest      *time.Time  `json:"oldest,omitempty"`
+	Bounds      *[4]float64 `json:"bounds,omitempty" doc:"west, south, east, north of the frames"`
+	AsOf        *time.Time  `json:"as_of,omitempty" doc:"instant at which the tiles' freshness was computed"`
+	Attribution string      `json:"attribution,omitempty"`
+	Layers      []LayerRef  `json:"layers"`
 }
 
 const frameColumns = `id, drive_id, seq, captured_at, lat_e7, lon_e7, alt_mm, heading_mdeg, accuracy_mm, cell, flags, quality,
@@ -354,7 +353,7 @@ func (s *Server) overview(ctx context.Context) (Overview, error) {
 	if err != nil {
 		return Overview{}, err
 	}
-	o.Layers, o.Attribution, o.HalfLifeDays = s.layers(v), s.Attribution, s.HalfLife.Hours()/24
+	o.Layers, o.Attribution = s.layers(v), s.Attribution
 	if !v.manifest.AsOf.IsZero() {
 		t := v.manifest.AsOf.UTC()
 		o.AsOf = &t

@@ -29,7 +29,7 @@ func site(t *testing.T, c viewer.Config, photos string) (http.Handler, *maptest.
 	town := maptest.Fill(t, db, st, 24, 100, photos)
 	mux := http.NewServeMux()
 	api.Register(mux, humago.New(mux, huma.DefaultConfig("test", "1")), api.Deps{DB: db, Store: st,
-		Config: api.Config{HalfLife: 90 * 24 * time.Hour, Attribution: "Synthetic town"}})
+		Config: api.Config{Attribution: "Synthetic town"}})
 	h, err := viewer.Handler(c)
 	if err != nil {
 		t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"image/jpeg"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"github.com/paulmach/orb/maptile"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -37,6 +39,8 @@ type Town struct {
 	AsOf   time.Time
 	cells  map[survey.Cell]*cell
 	lines  map[survey.DriveID][]frame
+
+	manifest archive.Manifest
 }
 
 type frame struct {
@@ -60,8 +64,6 @@ type cell struct {
 
 // Resolution of the frames' cells; tiles show them at two less.
 const Resolution = 12
-
-const hexEdge = 66.0 // metres: about that of H3 resolution 10
 
 // Fill makes a town of drives of frames (at most 100 each). With photos set, frames look like the images of that
 // folder, otherwise like those of package synth.
@@ -165,7 +167,9 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 			Resolution: 700e3, Position: 910e3, Clear: 990e3, Version: "test"}
 		f := frame{survey.FrameID(survey.HashOf(fmt.Appendf(nil, "frame %d %d", d, i)).String()[:32]), id, i, s.Time, s.Point, s.Heading, 0, q}
 		var h *cell
-		if f.cell, h = tw.cellOf(s.Point); h.n == 0 {
+		if f.cell, h, err = tw.cellOf(s.Point); err != nil {
+			return err
+		} else if h.n == 0 {
 			h.first, h.last = f.at, f.at
 		}
 		st := survey.FramePublished
@@ -210,47 +214,27 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 	return nil
 }
 
-// cellOf gives p's cell in a plane of hexagons around the centre. Its index has the form of an H3 index, not the place.
-func (tw *Town) cellOf(p geo.Point) (survey.Cell, *cell) {
-	kx := math.Cos(tw.Center.Lat*math.Pi/180) * 111195
-	x, y := (p.Lon-tw.Center.Lon)*kx, (p.Lat-tw.Center.Lat)*111195
-	q, r := math.Sqrt(3)/3*x-y/3, 2*y/3
-	q, r = q/hexEdge, r/hexEdge
-	s := -q - r
-	rq, rr, rs := math.Round(q), math.Round(r), math.Round(s)
-	if dq, dr, ds := math.Abs(rq-q), math.Abs(rr-r), math.Abs(rs-s); dq > dr && dq > ds {
-		rq = -rr - rs
-	} else if dr > ds {
-		rr = -rq - rs
+func (tw *Town) cellOf(p geo.Point) (survey.Cell, *cell, error) {
+	id, err := hex.CellOf(p, Resolution)
+	if err != nil {
+		return 0, nil, err
 	}
-	id := survey.Cell(1)<<59 | 12<<52 | 15<<45
-	for i, n := 1, (int(rq)+5000)*10000+int(rr)+5000; i <= 15; i++ {
-		digit := 7
-		if i <= 10 {
-			digit = n % 7
-			n /= 7
-		} else if i <= 12 {
-			digit = 3
-		}
-		id |= survey.Cell(digit) << (3 * (15 - i))
-	}
-	h := tw.cells[id.Parent(10)]
+	up := id.Parent(10)
+	h := tw.cells[up]
 	if h == nil {
-		h = &cell{id: id.Parent(10)}
-		cx, cy := hexEdge*math.Sqrt(3)*(rq+rr/2), hexEdge*1.5*rr
-		for k := range 7 {
-			a := (60*float64(k%6) + 30) * math.Pi / 180
-			h.ring = append(h.ring, orb.Point{tw.Center.Lon + (cx+hexEdge*math.Cos(a))/kx, tw.Center.Lat + (cy+hexEdge*math.Sin(a))/111195})
+		h = &cell{id: up}
+		for _, c := range hex.Boundary(up) {
+			h.ring = append(h.ring, orb.Point{c.Lon, c.Lat})
 		}
-		tw.cells[h.id] = h
+		h.ring = append(h.ring, h.ring[0])
+		tw.cells[up] = h
 	}
-	return id, h
+	return id, h, nil
 }
 
 // Publish builds the tiles and swaps the manifest in.
 func (tw *Town) Publish(t testing.TB, st *store.Store) archive.Manifest {
 	t.Helper()
-	ctx := context.Background()
 	m := archive.Manifest{Format: archive.ManifestFormat, Version: 1, AsOf: tw.AsOf, Layers: map[string]archive.Tileset{}}
 	for _, l := range []struct {
 		name     string
@@ -292,27 +276,47 @@ func (tw *Town) Publish(t testing.TB, st *store.Store) archive.Manifest {
 			}
 		}
 		box := [4]float64{bounds.Min[0], bounds.Min[1], bounds.Max[0], bounds.Max[1]}
-		var buf bytes.Buffer
-		if _, err := w.WriteTo(&buf, archive.Info{Type: archive.TileMVT, Bounds: box}); err != nil {
-			t.Fatal(err)
-		}
-		sum := survey.HashOf(buf.Bytes())
-		info, err := st.Put(ctx, store.Public, store.TileKey(l.name, sum), buf.Bytes(), "application/vnd.pmtiles")
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs := []archive.Ref{{Key: info.Key, SHA256: sum, Bytes: int64(buf.Len()), ETag: info.ETag, MinZoom: l.min, MaxZoom: l.max}}
-		m.Layers[l.name] = archive.Tileset{Version: archive.NewTilesetVersion("test", refs), Type: archive.TileMVT, MinZoom: l.min, MaxZoom: l.max, Bounds: box,
-			VectorLayers: []archive.VectorLayer{{ID: l.name, MinZoom: l.min, MaxZoom: l.max, Fields: map[string]string{}}}, Plan: "test", Archives: refs}
+		m.Layers[l.name] = put(t, st, l.name, w, l.min, l.max, box)
 	}
+	swap(t, st, m)
+	tw.manifest = m
+	return m
+}
+
+// PublishLayer replaces one layer by the tiles in w, all of zoom z.
+func (tw *Town) PublishLayer(t testing.TB, st *store.Store, name string, w *archive.Writer, z int) archive.Manifest {
+	t.Helper()
+	m := tw.manifest
+	m.Version++
+	m.Layers = maps.Clone(m.Layers)
+	m.Layers[name] = put(t, st, name, w, z, z, m.Layers[name].Bounds)
+	swap(t, st, m)
+	return m
+}
+
+func put(t testing.TB, st *store.Store, name string, w *archive.Writer, lo, hi int, box [4]float64) archive.Tileset {
+	var buf bytes.Buffer
+	if _, err := w.WriteTo(&buf, archive.Info{Type: archive.TileMVT, Bounds: box}); err != nil {
+		t.Fatal(err)
+	}
+	sum := survey.HashOf(buf.Bytes())
+	info, err := st.Put(context.Background(), store.Public, store.TileKey(name, sum), buf.Bytes(), "application/vnd.pmtiles")
+	if err != nil {
+		t.Fatal(err)
+	}
+	refs := []archive.Ref{{Key: info.Key, SHA256: sum, Bytes: int64(buf.Len()), ETag: info.ETag, MinZoom: lo, MaxZoom: hi}}
+	return archive.Tileset{Version: archive.NewTilesetVersion("test", refs), Type: archive.TileMVT, MinZoom: lo, MaxZoom: hi, Bounds: box,
+		VectorLayers: []archive.VectorLayer{{ID: name, MinZoom: lo, MaxZoom: hi, Fields: map[string]string{}}}, Plan: "test", Archives: refs}
+}
+
+func swap(t testing.TB, st *store.Store, m archive.Manifest) {
 	b, err := m.Encode()
 	if err == nil {
-		_, err = st.Put(ctx, store.Public, store.TileManifestKey, b, "application/json")
+		_, err = st.Put(context.Background(), store.Public, store.TileManifestKey, b, "application/json")
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return m
 }
 
 func (tw *Town) coverage() *geojson.FeatureCollection {

@@ -32,13 +32,12 @@ function totals() {
 }
 
 function legend() {
-  const half = info.half_life_days
-  const bound = (ppm) => (half ? f.span(half * Math.log2(1e6 / ppm)) : f.percent(ppm / 1e6))
   $('legend-steps').replaceChildren(...[...steps].reverse().map((s, i, all) => {
-    const words = i === all.length - 1 ? `over ${bound(all[i - 1].from)}` : (half ? `up to ${bound(s.from)}` : `from ${bound(s.from)}`)
+    const words = i === all.length - 1 ? `under ${f.percent(all[i - 1].from / 1e6)}` : `from ${f.percent(s.from / 1e6)}`
     return el('li', {}, el('svg', { viewBox: '0 0 16 16', 'aria-hidden': 'true' }, el('polygon', { points: '8,0 15,4 15,12 8,16 1,12 1,4', style: { fill: `var(--f${steps.indexOf(s)})` } })),
       s.name[0].toUpperCase() + s.name.slice(1), el('span', { class: 'n' }, words))
   }))
+  $('as-of').textContent = info.as_of ? `as of ${f.date(info.as_of)}` : ''
 }
 
 function fail(text) {
@@ -221,6 +220,7 @@ async function refresh() {
     const changed = now.layers.filter((l) => wanted.includes(l.id) && was[l.id] !== l.version)
     info = now
     totals()
+    legend()
     if (!changed.length) return
     for (const l of changed) tiles[l.id] = await api.tileJSON(l.id)
     sinceRange()

@@ -185,6 +185,6 @@ function summary(p) {
   const bits = []
   if (p.freshness != null) bits.push(`${f.percent(p.freshness / 1e6)} fresh`)
   if (p.count != null) bits.push(f.plural(p.count, 'frame', 'frames'))
-  if (p.last_seen) bits.push(`last seen ${f.age(p.last_seen)}`)
+  if (p.last_seen) bits.push(`seen ${f.date(p.last_seen)}`)
   return bits.join(' · ')
 }

@@ -2,13 +2,14 @@
 
 import { url } from './api.js'
 
-// Freshness is parts per million; a step applies from its value up.
+// Freshness is parts per million; a step applies from its value up. A place that was seen just now, but from one side
+// only, has half.
 export const steps = [
   { from: 0, name: 'stale', light: '#b9a99a', dark: '#5d5458' },
-  { from: 250e3, name: 'old', light: '#d3a968', dark: '#8c6a48' },
-  { from: 500e3, name: 'ageing', light: '#eda52b', dark: '#d18f1f' },
-  { from: 700e3, name: 'recent', light: '#6fae5c', dark: '#7fbf5a' },
-  { from: 900e3, name: 'fresh', light: '#0e8f72', dark: '#35d6a4' },
+  { from: 100e3, name: 'old', light: '#d3a968', dark: '#8c6a48' },
+  { from: 250e3, name: 'ageing', light: '#eda52b', dark: '#d18f1f' },
+  { from: 400e3, name: 'recent', light: '#6fae5c', dark: '#7fbf5a' },
+  { from: 650e3, name: 'fresh', light: '#0e8f72', dark: '#35d6a4' },
 ]
 
 const looks = {
