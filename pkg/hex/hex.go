@@ -58,13 +58,13 @@ func ChildRange(c survey.Cell, res int) (lo, hi survey.Cell) { return c.ChildRan
 // ResRange is the inclusive range of integers that holds all cells at res and no other.
 func ResRange(res int) (lo, hi survey.Cell) {
 	lo = 1<<59 | survey.Cell(res)<<52
-	return lo, lo | 1<<52 - 1
+	return lo, lo | (1<<52 - 1)
 }
 
 // Center is the point H3 calls the centre of c; the zero Point for what is no cell.
 func Center(c survey.Cell) geo.Point {
 	ll, err := h3.Cell(c).LatLng()
-	if err != nil {
+	if err != nil || c == 0 { // the library answers for the zero index
 		return geo.Point{}
 	}
 	return geo.Point{Lat: ll.Lat, Lon: ll.Lng}
@@ -75,6 +75,9 @@ func Center(c survey.Cell) geo.Point {
 // [-180, 180], so neighbouring points on the two sides of the antimeridian differ by nearly 360°; Unwrap joins them.
 // It is nil for what is no cell.
 func Boundary(c survey.Cell) []geo.Point {
+	if !Valid(c) {
+		return nil
+	}
 	b, err := h3.Cell(c).Boundary()
 	if err != nil {
 		return nil

@@ -95,10 +95,12 @@ func (c *Cells) index(ctx context.Context, tx *state.Tx, id survey.DriveID) erro
 	if err != nil {
 		return err
 	}
-	for _, cell := range changed {
-		if err := state.MarkChanged(ctx, tx, "cell", cell.String()); err != nil {
-			return err
-		}
+	keys := make([]string, len(changed))
+	for i, cell := range changed {
+		keys[i] = cell.String()
+	}
+	if err := state.MarkAllChanged(ctx, tx, "cell", keys); err != nil {
+		return err
 	}
 	// A take-down may come before vision has seen every part; then the drive is not finished.
 	var waiting int64

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -18,35 +17,26 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
-// engines runs a test on SQLite always and on PostgreSQL where ROADCOMB_TEST_POSTGRES names a database it may empty.
-// open gives a fresh state each time it is called.
+// engines runs a test on SQLite always and on PostgreSQL where ROADCOMB_TEST_POSTGRES names a server. open gives a fresh
+// state each time it is called.
 func engines(t *testing.T, run func(t *testing.T, open func() *state.DB)) {
 	t.Run("sqlite", func(t *testing.T) {
-		run(t, func() *state.DB {
-			db, err := state.Open(t.Context(), "sqlite:"+filepath.Join(t.TempDir(), "state.db"), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { db.Close() })
-			return db
-		})
+		run(t, func() *state.DB { return testkit.DB(t) })
 	})
 	t.Run("postgres", func(t *testing.T) {
-		dsn := os.Getenv("ROADCOMB_TEST_POSTGRES")
-		if dsn == "" {
-			t.Skip("ROADCOMB_TEST_POSTGRES is not set")
+		admin := os.Getenv("ROADCOMB_TEST_POSTGRES")
+		if admin == "" {
+			t.Skip("ROADCOMB_TEST_POSTGRES is not set; .ci/with-postgres starts a server")
 		}
 		run(t, func() *state.DB {
-			db, err := state.Open(t.Context(), dsn, nil)
+			db, err := state.Open(t.Context(), testkit.FreshPostgres(t, admin), nil)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { db.Close() })
-			if _, err := db.Exec(t.Context(), `TRUNCATE cells, cell_parts, changes, frames, drive_parts, drives, upload_files, uploads, contributors CASCADE`); err != nil {
-				t.Fatal(err)
-			}
 			return db
 		})
 	})
