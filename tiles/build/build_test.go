@@ -42,7 +42,7 @@ func tilesOf(t testing.TB, layers []build.Layer, opts build.Options) (map[uint64
 	return out, st
 }
 
-func decode(t testing.TB, gz []byte) orbmvt.Layers {
+func decode(t fataler, gz []byte) orbmvt.Layers {
 	t.Helper()
 	b, err := archive.Gunzip(gz, 64<<20)
 	if err != nil {
@@ -53,6 +53,12 @@ func decode(t testing.TB, gz []byte) orbmvt.Layers {
 		t.Fatal(err)
 	}
 	return ls
+}
+
+// fataler is a test or a property test.
+type fataler interface {
+	Helper()
+	Fatal(...any)
 }
 
 type feat struct {

@@ -35,6 +35,27 @@ type Dict struct {
 // Len is the largest Value made so far.
 func (d *Dict) Len() int { return max(len(d.end)-1, 0) }
 
+// Freeze gives up the memory that interning needs. The values stay; interning one again makes it twice.
+func (d *Dict) Freeze() { d.strings, d.ints, d.floats = nil, nil, nil }
+
+// Type is what TileJSON calls the type of a value: String, Number or Boolean; empty for no value.
+func (d *Dict) Type(v Value) string {
+	if v == 0 {
+		return ""
+	}
+	m := d.enc[d.end[v-1]+1:] // past the tag
+	for m[0] >= 0x80 {
+		m = m[1:]
+	}
+	switch m[1] { // past the length
+	case 0x0a:
+		return "String"
+	case 0x38:
+		return "Boolean"
+	}
+	return "Number"
+}
+
 func (d *Dict) add(msg ...byte) Value {
 	if len(d.end) == 0 {
 		d.end = append(d.end, 0)
