@@ -15,23 +15,39 @@ func Close(in Inputs, rs Ruleset) (Result, error) {
 	if err := rs.Validate(); err != nil {
 		return Result{}, err
 	}
-	c := closer{in: in, rs: rs.Coverage, res: Result{Epoch: in.Epoch, Pool: rs.Emission}}
+	c := closer{in: in, rs: rs.Coverage, all: rs, res: Result{Epoch: in.Epoch}}
 	if err := c.index(); err != nil {
 		return Result{}, err
 	}
+	if err := c.check(); err != nil {
+		return Result{}, err
+	}
 	c.score()
-	c.pay()
+	c.payCoverage()
+	c.payDemand()
+	c.payOrders()
+	c.payReviews()
+	c.escrow()
+	c.account()
 	return c.res, nil
 }
 
 type closer struct {
 	in    Inputs
 	rs    Coverage
+	all   Ruleset
 	res   Result
 	owner []int32 // drive → index into res.Allocations
+	trust []survey.PPM
+	held  []bool
 	obs   []Contribution
 	prior []Prior
 	cells []cellShare
+
+	doubts []doubt
+	inHold map[int32]survey.Amount // drive → held
+
+	pool struct{ coverage, demand, bursts, qa Pool }
 }
 
 // cellShare is a cell's lines and weight between scoring and paying.
@@ -40,6 +56,15 @@ type cellShare struct {
 	weight      int64
 	rem         uint64 // of the division, decides who gets a left-over unit
 	amount      survey.Amount
+}
+
+// doubt is a held drive's part of a line's score.
+type doubt struct {
+	cell        survey.Cell
+	slot        int64
+	contributor int32
+	drive       int32
+	score       int64
 }
 
 // index gives each contributor a number in the order of the ids and brings the contributions into the order in which
@@ -53,15 +78,29 @@ func (c *closer) index() error {
 			return survey.Errorf(survey.Invalid, "drive %q of contributor %q: an id is empty", d.ID, d.Contributor)
 		case drives[d.ID]:
 			return survey.Errorf(survey.Invalid, "drive %s occurs twice", d.ID)
-		case d.Trust < 0 || d.Trust > survey.One:
-			return survey.Errorf(survey.Invalid, "drive %s: trust %d is not a share", d.ID, d.Trust)
+		case d.Decision != DecisionNone && d.Decision != DecisionCleared && d.Decision != DecisionConfirmed:
+			return survey.Errorf(survey.Invalid, "drive %s: decision %.20q is unknown", d.ID, string(d.Decision))
 		}
+		for _, f := range d.Findings {
+			if !f.Valid() {
+				return survey.Errorf(survey.Invalid, "drive %s: finding %.20q is unknown", d.ID, string(f))
+			}
+		}
+		t, held := c.all.Trust.Of(d.Findings, d.Decision)
+		c.trust, c.held = append(c.trust, t), append(c.held, held)
 		drives[d.ID] = true
 		ids = append(ids, d.Contributor)
+	}
+	for _, r := range c.in.Reviews {
+		ids = append(ids, r.Contributor)
 	}
 	slices.Sort(ids)
 	ids = slices.Compact(ids)
 	used := make([]bool, len(ids))
+	for _, r := range c.in.Reviews {
+		n, _ := slices.BinarySearch(ids, r.Contributor)
+		used[n] = true
+	}
 	c.owner = make([]int32, len(c.in.Drives))
 	for i, d := range c.in.Drives {
 		n, _ := slices.BinarySearch(ids, d.Contributor)
@@ -112,6 +151,53 @@ func (c *closer) index() error {
 		if c.prior[i].Cell == c.prior[i-1].Cell {
 			return survey.Errorf(survey.Invalid, "cell %s has two priors", c.prior[i].Cell)
 		}
+	}
+	return nil
+}
+
+// check refuses what occurs twice or is no amount, and sorts what is looked up by cell.
+func (c *closer) check() error {
+	c.in.Spend = slices.Clone(c.in.Spend)
+	slices.SortFunc(c.in.Spend, func(a, b Spend) int { return cmp.Compare(a.Cell, b.Cell) })
+	for i, s := range c.in.Spend {
+		if s.Amount < 0 || s.Cell == 0 || i > 0 && s.Cell == c.in.Spend[i-1].Cell {
+			return survey.Errorf(survey.Invalid, "spend of %d on cell %s is negative or occurs twice", int64(s.Amount), s.Cell)
+		}
+	}
+	c.in.Orders = slices.Clone(c.in.Orders)
+	slices.SortFunc(c.in.Orders, func(a, b Order) int {
+		if n := cmp.Compare(a.Cell, b.Cell); n != 0 {
+			return n
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	for i, o := range c.in.Orders {
+		if o.ID == "" || o.Price < 0 || o.Closes < o.Opens || o.Cell == 0 || i > 0 && o.Cell == c.in.Orders[i-1].Cell && o.ID == c.in.Orders[i-1].ID {
+			return survey.Errorf(survey.Invalid, "order %q on cell %s is impossible or occurs twice", o.ID, o.Cell)
+		}
+	}
+	seen := map[survey.ContributorID]bool{}
+	points := int64(0)
+	for _, r := range c.in.Reviews {
+		points += r.Points
+		if r.Contributor == "" || r.Points < 0 || points < 0 || seen[r.Contributor] {
+			return survey.Errorf(survey.Invalid, "%d points of contributor %q are negative or occur twice", r.Points, r.Contributor)
+		}
+		seen[r.Contributor] = true
+	}
+	var paid survey.Amount
+	for _, s := range c.in.Spend {
+		if paid += s.Amount; paid < 0 {
+			return survey.Errorf(survey.Invalid, "what customers spent is beyond 63 bits")
+		}
+	}
+	for _, o := range c.in.Orders {
+		if paid += o.Price; paid < 0 {
+			return survey.Errorf(survey.Invalid, "what customers spent is beyond 63 bits")
+		}
+	}
+	if paid+c.all.Emission < 0 {
+		return survey.Errorf(survey.Invalid, "emission and what customers spent are beyond 63 bits")
 	}
 	return nil
 }
@@ -182,9 +268,13 @@ func (c *closer) score() {
 // scoreSlot makes the lines of one slot of a cell; obs is in the order of reception.
 func (c *closer) scoreSlot(obs []Contribution) slotScore {
 	s := slotScore{first: len(c.res.Lines), slot: c.slot(obs[0])}
+	if c.rs.Capacity > 0 && c.rs.Seniority == "score" && len(obs) > c.rs.Capacity {
+		obs = slices.Clone(obs)
+		slices.SortStableFunc(obs, func(a, b Contribution) int { return cmp.Compare(c.scoreOf(b), c.scoreOf(a)) })
+	}
 	line := func(o Contribution) *Line {
 		n := c.owner[o.Drive]
-		for i := s.first; i < len(c.res.Lines); i++ {
+		for i := len(c.res.Lines) - 1; i >= s.first; i-- {
 			if c.res.Lines[i].Contributor == n {
 				return &c.res.Lines[i]
 			}
@@ -195,16 +285,8 @@ func (c *closer) scoreSlot(obs []Contribution) slotScore {
 	counted := 0
 	for _, o := range obs {
 		l := line(o)
-		d := c.in.Drives[o.Drive]
-		q := survey.PPM(o.Quality)
-		score := q.Mul(d.Trust).Mul(c.lag(o))
-		code := CodePaid
-		switch {
-		case d.Trust == 0:
-			code = CodeNoTrust
-		case q < c.rs.MinQuality || score == 0:
-			code = CodeLowQuality
-		case c.rs.Capacity > 0 && counted == c.rs.Capacity:
+		code := c.excluded(o)
+		if code == CodePaid && c.rs.Capacity > 0 && counted == c.rs.Capacity {
 			code = CodeSaturated
 		}
 		if code != CodePaid {
@@ -214,18 +296,20 @@ func (c *closer) scoreSlot(obs []Contribution) slotScore {
 			}
 			continue
 		}
-		if counted == 0 {
+		if counted == 0 || o.ReceivedAt < s.received {
 			s.received = o.ReceivedAt
 		}
 		counted++
+		score := c.scoreOf(o)
 		l.Frames++
 		l.Code = CodePaid
 		l.Score += int64(score)
-		if d.Held {
-			l.Held += survey.Amount(score) // a score until pay turns it into money
+		if c.held[o.Drive] {
+			l.HeldScore += int64(score)
+			c.doubts = append(c.doubts, doubt{l.Cell, l.Slot, l.Contributor, o.Drive, int64(score)})
 		}
-		if q > l.Quality || l.Frames == 1 {
-			l.Quality, l.Trust = q, d.Trust
+		if q := survey.PPM(o.Quality); q > l.Quality || l.Frames == 1 {
+			l.Quality, l.Trust = q, c.trust[o.Drive]
 		}
 		s.best = max(s.best, score)
 		s.total += int64(score)
@@ -233,6 +317,21 @@ func (c *closer) scoreSlot(obs []Contribution) slotScore {
 	s.last = len(c.res.Lines)
 	slices.SortFunc(c.res.Lines[s.first:s.last], func(a, b Line) int { return cmp.Compare(a.Contributor, b.Contributor) })
 	return s
+}
+
+func (c *closer) scoreOf(o Contribution) survey.PPM {
+	return survey.PPM(o.Quality).Mul(c.trust[o.Drive]).Mul(c.lag(o))
+}
+
+// excluded says why a frame does not count, whatever else is in its slot.
+func (c *closer) excluded(o Contribution) Code {
+	switch {
+	case c.trust[o.Drive] == 0:
+		return CodeNoTrust
+	case survey.PPM(o.Quality) < c.rs.MinQuality || c.scoreOf(o) == 0:
+		return CodeLowQuality
+	}
+	return CodePaid
 }
 
 // lag is the share that late upload leaves.
@@ -302,33 +401,30 @@ func (c *closer) weigh(slots []slotScore, prior *Prior, firstLine int) {
 	c.res.Weight += int64(weight)
 }
 
-// pay splits the pool over the cells by largest remainder, a cell's amount over its slots and a slot's over its lines
-// rounding down. Rounding down inside a cell is what makes splitting an account worth nothing: two parts never round to
-// more than the whole.
-func (c *closer) pay() {
+// payCoverage splits the pool over the cells by largest remainder, a cell's amount over its slots and a slot's over its
+// lines rounding down. Rounding down inside a cell is what makes splitting an account worth nothing: two parts never
+// round to more than the whole.
+func (c *closer) payCoverage() {
+	p := &c.pool.coverage
+	*p = Pool{Name: "coverage", In: amountOf(c.all.Emission, uint64(c.all.Pools.Coverage), uint64(survey.One))}
 	if c.res.Weight > 0 {
-		c.res.Spent = min(c.res.Pool, capped(c.rs.MaxRate, c.res.Weight))
+		c.res.Spent = min(p.In, capped(c.rs.MaxRate, c.res.Weight))
 		split(c.cells, c.res.Spent, uint64(c.res.Weight))
 	}
 	for _, cell := range c.cells {
 		for i := cell.first; i < cell.last; i++ {
 			l := &c.res.Lines[i]
-			a := &c.res.Allocations[l.Contributor]
 			l.CellAmount = cell.amount
-			heldScore := uint64(l.Held)
-			l.Held = 0
 			if l.SlotWeight > 0 {
 				l.Rate = amountOf(cell.amount, uint64(l.SlotWeight), uint64(l.CellWeight))
 				l.Amount = amountOf(l.Rate, uint64(l.Score), uint64(l.Total))
-				if l.Score > 0 {
-					l.Held = amountOf(l.Amount, heldScore, uint64(l.Score))
-				}
 			}
 			if l.Amount == 0 && l.Code == CodePaid {
 				l.Code = CodeTooLittle
 			}
-			a.Amount += l.Amount - l.Held
-			a.Held += l.Held
+			a := &c.res.Allocations[l.Contributor]
+			a.Coverage += l.Amount
+			c.book(p, l, l.Amount)
 			a.Frames += int64(l.Frames)
 			// Lines are in cell order, so a contributor's lines of one cell are seen one after another.
 			if l.Frames > 0 && !countedBefore(c.res.Lines[cell.first:i], l.Contributor) {
@@ -336,9 +432,178 @@ func (c *closer) pay() {
 			}
 		}
 	}
-	c.res.Remainder = c.res.Pool
-	for _, a := range c.res.Allocations {
-		c.res.Remainder -= a.Amount + a.Held
+}
+
+// book gives a line's amount to its contributor, the part of held drives into escrow.
+func (c *closer) book(p *Pool, l *Line, n survey.Amount) {
+	var held survey.Amount
+	if l.HeldScore > 0 {
+		held = amountOf(n, uint64(l.HeldScore), uint64(l.Score))
+	}
+	l.Held += held
+	c.give(p, l.Contributor, n, held)
+}
+
+func (c *closer) give(p *Pool, contributor int32, n, held survey.Amount) {
+	a := &c.res.Allocations[contributor]
+	a.Amount += n - held
+	a.Held += held
+	p.Allocated += n - held
+	p.Held += held
+}
+
+// payDemand gives what customers spent on a cell, less what is burned, to those who covered it in the epoch: over the
+// slots by rank and best score, need aside, and over a slot's lines as coverage does. A cell that nobody covered leaves
+// its part in the remainder.
+func (c *closer) payDemand() {
+	p := &c.pool.demand
+	*p = Pool{Name: "demand"}
+	i := 0
+	for _, s := range c.in.Spend {
+		burned := amountOf(s.Amount, uint64(c.all.Demand.Burn), uint64(survey.One))
+		p.In += s.Amount
+		p.Burned += burned
+		for i < len(c.cells) && c.res.Lines[c.cells[i].first].Cell < s.Cell {
+			i++
+		}
+		if i == len(c.cells) || c.res.Lines[c.cells[i].first].Cell != s.Cell {
+			continue
+		}
+		lines := c.res.Lines[c.cells[i].first:c.cells[i].last]
+		var total uint64
+		for j, l := range lines {
+			if j == 0 || l.Slot != lines[j-1].Slot {
+				total += uint64(l.Weight.Mul(l.Best))
+			}
+		}
+		if total == 0 {
+			continue
+		}
+		for j := range lines {
+			l := &lines[j]
+			if l.Total == 0 {
+				continue
+			}
+			l.DemandRate = amountOf(s.Amount-burned, uint64(l.Weight.Mul(l.Best)), total)
+			l.Demand = amountOf(l.DemandRate, uint64(l.Score), uint64(l.Total))
+			c.res.Allocations[l.Contributor].Demand += l.Demand
+			c.book(p, l, l.Demand)
+		}
+	}
+}
+
+// payOrders gives each order's cell to the first frame received that counts and was captured while the order was open.
+func (c *closer) payOrders() {
+	p := &c.pool.bursts
+	*p = Pool{Name: "bursts"}
+	end := c.in.Epoch.End().UnixMicro()
+	lo := 0
+	for _, o := range c.in.Orders {
+		for lo < len(c.obs) && c.obs[lo].Cell < o.Cell {
+			lo++
+		}
+		h := Hit{Order: o.ID, Cell: o.Cell, State: HitOpen, Contributor: -1}
+		var by *Contribution
+		for i := lo; i < len(c.obs) && c.obs[i].Cell == o.Cell; i++ {
+			f := &c.obs[i]
+			if f.CapturedAt < o.Opens || f.CapturedAt >= o.Closes || c.excluded(*f) != CodePaid {
+				continue
+			}
+			if by == nil || f.ReceivedAt < by.ReceivedAt || f.ReceivedAt == by.ReceivedAt && bytes.Compare(f.Frame[:], by.Frame[:]) < 0 {
+				by = f
+			}
+		}
+		switch {
+		case by != nil:
+			h.State, h.Contributor, h.Frame, h.Amount = HitFilled, c.owner[by.Drive], by.Frame, o.Price
+			if c.held[by.Drive] {
+				h.Held = o.Price
+				c.hold(by.Drive, o.Price)
+			}
+			p.In += o.Price
+			c.res.Allocations[h.Contributor].Bursts += o.Price
+			c.give(p, h.Contributor, o.Price, h.Held)
+		case o.Closes <= end:
+			h.State = HitRefunded
+			p.In += o.Price
+			p.Refunded += o.Price
+		}
+		c.res.Hits = append(c.res.Hits, h)
+	}
+}
+
+// payReviews splits the QA pool by points, rounding down.
+func (c *closer) payReviews() {
+	p := &c.pool.qa
+	*p = Pool{Name: "qa", In: amountOf(c.all.Emission, uint64(c.all.Pools.QA), uint64(survey.One))}
+	var points uint64
+	for _, r := range c.in.Reviews {
+		points += uint64(r.Points)
+	}
+	if points == 0 {
+		return
+	}
+	for _, r := range c.in.Reviews {
+		n, _ := slices.BinarySearchFunc(c.res.Allocations, r.Contributor, func(a Allocation, id survey.ContributorID) int { return cmp.Compare(a.Contributor, id) })
+		q := amountOf(p.In, uint64(r.Points), points)
+		c.res.Allocations[n].QA += q
+		c.give(p, int32(n), q, 0)
+	}
+}
+
+func (c *closer) hold(drive int32, n survey.Amount) {
+	if c.inHold == nil {
+		c.inHold = map[int32]survey.Amount{}
+	}
+	c.inHold[drive] += n
+}
+
+// escrow splits what each line holds over its held drives by score, rounding down; what that leaves goes to the drive
+// with the smallest id.
+func (c *closer) escrow() {
+	byLine := func(d doubt, l *Line) int {
+		if n := cmp.Compare(d.cell, l.Cell); n != 0 {
+			return n
+		}
+		if n := cmp.Compare(d.slot, l.Slot); n != 0 {
+			return n
+		}
+		return cmp.Compare(d.contributor, l.Contributor)
+	}
+	slices.SortFunc(c.doubts, func(a, b doubt) int {
+		if n := byLine(a, &Line{Cell: b.cell, Slot: b.slot, Contributor: b.contributor}); n != 0 {
+			return n
+		}
+		return cmp.Compare(c.in.Drives[a.drive].ID, c.in.Drives[b.drive].ID)
+	})
+	i := 0
+	for n := range c.res.Lines {
+		l := &c.res.Lines[n]
+		first, left := i, l.Held
+		for ; i < len(c.doubts) && byLine(c.doubts[i], l) == 0; i++ {
+			part := amountOf(l.Held, uint64(c.doubts[i].score), uint64(l.HeldScore))
+			c.hold(c.doubts[i].drive, part)
+			left -= part
+		}
+		if left > 0 {
+			c.hold(c.doubts[first].drive, left)
+		}
+	}
+	for d, n := range c.inHold {
+		if n > 0 {
+			c.res.Escrow = append(c.res.Escrow, Escrow{c.in.Drives[d].ID, n})
+		}
+	}
+	slices.SortFunc(c.res.Escrow, func(a, b Escrow) int { return cmp.Compare(a.Drive, b.Drive) })
+}
+
+// account closes the pools.
+func (c *closer) account() {
+	rest := Pool{Name: "unassigned", In: c.all.Emission - c.pool.coverage.In - c.pool.qa.In}
+	c.res.Pools = []Pool{c.pool.coverage, c.pool.demand, c.pool.bursts, c.pool.qa, rest}
+	for i := range c.res.Pools {
+		p := &c.res.Pools[i]
+		p.Remainder = p.In - p.Allocated - p.Held - p.Burned - p.Refunded
 	}
 }
 

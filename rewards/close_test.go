@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -18,8 +19,16 @@ var monday = time.Date(2024, 5, 6, 0, 0, 0, 0, time.UTC)
 func rules() rewards.Ruleset {
 	return rewards.Ruleset{
 		Version: "test", From: survey.EpochOf(monday), Emission: 1_000_003, CutoffSeconds: 3600,
+		Pools:  rewards.Pools{Coverage: survey.One},
+		Demand: rewards.Demand{Burn: 750_000},
+		Trust: rewards.Trust{
+			Factors: map[rewards.Finding]survey.PPM{rewards.FindingPoorGNSS: 300_000, rewards.FindingClock: 1, rewards.FindingSpeed: 0},
+			Hold:    []rewards.Finding{rewards.FindingReplay},
+			Bands:   []rewards.Band{{survey.One, survey.One}, {300_000, 300_000}, {1, 1}},
+		},
 		Coverage: rewards.Coverage{
-			MaxRate: 1 << 40, NeedSeconds: 604800, SlotSeconds: 86400, Ranks: []survey.PPM{1_000_000, 500_000, 250_000},
+			Seniority: "received",
+			MaxRate:   1 << 40, NeedSeconds: 604800, SlotSeconds: 86400, Ranks: []survey.PPM{1_000_000, 500_000, 250_000},
 			Capacity: 4, MinQuality: 100_000, LagFullSeconds: 259200, LagFloorSeconds: 2592000, LagFloor: 250_000,
 		},
 	}
@@ -41,7 +50,7 @@ func frame(n int, drive int32, cell survey.Cell, t time.Duration, quality int32)
 func drives(owners ...string) []rewards.Drive {
 	ds := make([]rewards.Drive, len(owners))
 	for i, o := range owners {
-		ds[i] = rewards.Drive{ID: survey.DriveID(fmt.Sprintf("d%d", i)), Contributor: survey.ContributorID(o), Trust: survey.One}
+		ds[i] = rewards.Drive{ID: survey.DriveID(fmt.Sprintf("d%d", i)), Contributor: survey.ContributorID(o)}
 	}
 	return ds
 }
@@ -85,7 +94,7 @@ func ExampleClose() {
 	for _, l := range r.Lines {
 		fmt.Println(l.Cell, r.Allocations[l.Contributor].Contributor, "need", l.Need, "rank", l.Rank, "amount", int64(l.Amount))
 	}
-	fmt.Println("remainder", int64(r.Remainder))
+	fmt.Println("remainder", int64(r.Total().Remainder))
 	// Output:
 	// 8c1f05871d3abff ann need 1000000 rank 1 amount 500001
 	// 8c1f05871d3abff ben need 1000000 rank 2 amount 250000
@@ -100,7 +109,8 @@ func draw(t *rapid.T) rewards.Inputs {
 	for i := range rapid.IntRange(1, 8).Draw(t, "drives") {
 		in.Drives = append(in.Drives, rewards.Drive{
 			ID: survey.DriveID(fmt.Sprintf("d%d", i)), Contributor: survey.ContributorID(fmt.Sprintf("c%d", rapid.IntRange(0, owners-1).Draw(t, "owner"))),
-			Trust: survey.PPM(rapid.SampledFrom([]int64{0, 1, 300_000, 1_000_000, 1_000_000}).Draw(t, "trust")), Held: rapid.IntRange(0, 9).Draw(t, "held") == 0,
+			Findings: rapid.SampledFrom([][]rewards.Finding{nil, nil, {rewards.FindingSpeed}, {rewards.FindingClock}, {rewards.FindingPoorGNSS}, {rewards.FindingReplay}, {rewards.FindingReplay, rewards.FindingPoorGNSS}}).Draw(t, "findings"),
+			Decision: rapid.SampledFrom([]rewards.Decision{"", "", "", rewards.DecisionCleared, rewards.DecisionConfirmed}).Draw(t, "decision"),
 		})
 	}
 	for i := range rapid.IntRange(0, 60).Draw(t, "frames") {
@@ -115,15 +125,31 @@ func draw(t *rapid.T) rewards.Inputs {
 		if rapid.Bool().Draw(t, "has prior") {
 			in.Prior = append(in.Prior, rewards.Prior{Cell: cellA + survey.Cell(i)<<9, ReceivedAt: at(-time.Duration(rapid.IntRange(0, 200).Draw(t, "prior")) * time.Hour)})
 		}
+		if rapid.Bool().Draw(t, "has spend") {
+			in.Spend = append(in.Spend, rewards.Spend{Cell: cellA + survey.Cell(i)<<9, Amount: survey.Amount(rapid.SampledFrom([]int64{0, 1, 3, 1001, 1 << 40}).Draw(t, "spend"))})
+		}
+		if rapid.Bool().Draw(t, "has order") {
+			opens := rapid.Int64Range(-48, 160).Draw(t, "opens")
+			in.Orders = append(in.Orders, rewards.Order{ID: "o", Cell: cellA + survey.Cell(i)<<9, Price: survey.Amount(rapid.Int64Range(0, 1000).Draw(t, "price")),
+				Opens: at(time.Duration(opens) * time.Hour), Closes: at(time.Duration(opens+rapid.Int64Range(0, 100).Draw(t, "open for")) * time.Hour)})
+		}
+	}
+	for i := range owners + 1 { // one reviewer who does not drive
+		if rapid.Bool().Draw(t, "reviews") {
+			in.Reviews = append(in.Reviews, rewards.Review{Contributor: survey.ContributorID(fmt.Sprintf("c%d", i)), Points: rapid.Int64Range(0, 50).Draw(t, "points")})
+		}
 	}
 	return in
 }
 
 func drawRules(t *rapid.T) rewards.Ruleset {
 	rs := rules()
-	rs.Emission = survey.Amount(rapid.SampledFrom([]int64{0, 1, 7, 1_000_003, 1e15, 1<<63 - 1}).Draw(t, "emission"))
+	rs.Emission = survey.Amount(rapid.SampledFrom([]int64{0, 1, 7, 1_000_003, 1e15, 1 << 62}).Draw(t, "emission"))
 	rs.Coverage.MaxRate = survey.Amount(rapid.SampledFrom([]int64{0, 1, 1000, 1 << 40, 1<<63 - 1}).Draw(t, "max rate"))
 	rs.Coverage.Capacity = rapid.IntRange(0, 5).Draw(t, "capacity")
+	rs.Coverage.Seniority = rapid.SampledFrom([]string{"received", "score"}).Draw(t, "seniority")
+	rs.Pools.Coverage = survey.PPM(rapid.SampledFrom([]int64{0, 333_333, 1_000_000}).Draw(t, "coverage"))
+	rs.Pools.QA = survey.PPM(rapid.Int64Range(0, int64(survey.One-rs.Pools.Coverage)).Draw(t, "qa"))
 	return rs
 }
 
@@ -131,26 +157,59 @@ func TestSharesAndRemainderAreThePool(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, rs := draw(t), drawRules(t)
 		r := mustClose(t, in, rs)
-		sum, lines := r.Remainder, make([]survey.Amount, len(r.Allocations))
-		for _, a := range r.Allocations {
-			if a.Amount < 0 || a.Held < 0 {
-				t.Fatalf("negative allocation %+v", a)
+		all := r.Total()
+		if all.In != all.Allocated+all.Held+all.Burned+all.Refunded+all.Remainder {
+			t.Fatalf("%+v", all)
+		}
+		in0 := rs.Emission
+		for _, s := range in.Spend {
+			in0 += s.Amount
+		}
+		for _, h := range r.Hits {
+			if h.State != rewards.HitOpen {
+				for _, o := range in.Orders {
+					if o.Cell == h.Cell {
+						in0 += o.Price
+					}
+				}
 			}
-			sum += a.Amount + a.Held
+		}
+		for _, p := range r.Pools {
+			if p.Remainder < 0 || p.In < 0 || p.Allocated < 0 || p.Held < 0 {
+				t.Fatalf("%+v", p)
+			}
+		}
+		var paid, held survey.Amount
+		lines := make([]survey.Amount, len(r.Allocations))
+		for _, a := range r.Allocations {
+			if a.Amount < 0 || a.Held < 0 || a.Amount+a.Held != a.Coverage+a.Demand+a.Bursts+a.QA {
+				t.Fatalf("allocation %+v", a)
+			}
+			paid += a.Amount
+			held += a.Held
+		}
+		if held != all.Held {
+			t.Fatalf("held %d, pools hold %d", held, all.Held)
+		}
+		for _, e := range r.Escrow {
+			held -= e.Amount
+		}
+		if held != 0 {
+			t.Fatalf("escrow by drive is %d short of what is held", held)
+		}
+		if all.In != in0 || paid != all.Allocated {
+			t.Fatalf("paid %d, held %d, of %d: %+v", paid, held, in0, r.Pools)
 		}
 		for _, l := range r.Lines {
-			lines[l.Contributor] += l.Amount
-			if (l.Amount == 0) != (l.Code != rewards.CodePaid) || l.Held > l.Amount {
+			lines[l.Contributor] += l.Amount + l.Demand
+			if (l.Amount == 0) != (l.Code != rewards.CodePaid) || l.Held > l.Amount+l.Demand {
 				t.Fatalf("line %+v", l)
 			}
 		}
 		for i, a := range r.Allocations {
-			if lines[i] != a.Amount+a.Held {
-				t.Fatalf("lines of %s add up to %d, allocation is %d + %d", a.Contributor, lines[i], a.Amount, a.Held)
+			if lines[i] != a.Coverage+a.Demand {
+				t.Fatalf("lines of %s add up to %d: %+v", a.Contributor, lines[i], a)
 			}
-		}
-		if sum != rs.Emission || r.Remainder < 0 || r.Pool != rs.Emission {
-			t.Fatalf("sum %d, pool %d, remainder %d", sum, rs.Emission, r.Remainder)
 		}
 	})
 }
@@ -162,7 +221,13 @@ func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 		rnd := rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed")))
 		// Drives move too, so their indexes in the contributions follow.
 		perm := rnd.Perm(len(in.Drives))
-		moved := rewards.Inputs{Drives: make([]rewards.Drive, len(in.Drives)), Contributions: append([]rewards.Contribution(nil), in.Contributions...), Prior: append([]rewards.Prior(nil), in.Prior...)}
+		moved := in
+		moved.Drives = make([]rewards.Drive, len(in.Drives))
+		moved.Contributions = slices.Clone(in.Contributions)
+		moved.Prior, moved.Spend, moved.Orders, moved.Reviews = slices.Clone(in.Prior), slices.Clone(in.Spend), slices.Clone(in.Orders), slices.Clone(in.Reviews)
+		slices.Reverse(moved.Spend)
+		slices.Reverse(moved.Orders)
+		slices.Reverse(moved.Reviews)
 		for i, p := range perm {
 			moved.Drives[p] = in.Drives[i]
 		}
@@ -185,8 +250,8 @@ func TestSplittingAnAccountGainsNothing(t *testing.T) {
 		in, rs := draw(t), drawRules(t)
 		before := total(mustClose(t, in, rs), "c0")
 		split := in
-		split.Drives = append([]rewards.Drive(nil), in.Drives...)
-		split.Contributions = append([]rewards.Contribution(nil), in.Contributions...)
+		split.Drives = slices.Clone(in.Drives)
+		split.Contributions = slices.Clone(in.Contributions)
 		for i, d := range in.Drives {
 			if d.Contributor != "c0" {
 				continue
@@ -219,9 +284,9 @@ func total(r rewards.Result, c survey.ContributorID) (n survey.Amount) {
 func TestExcludedFramesDoNotDilute(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, rs := draw(t), rules()
-		in.Drives = append(in.Drives, rewards.Drive{ID: "liar", Contributor: "mallory"})
+		in.Drives = append(in.Drives, rewards.Drive{ID: "liar", Contributor: "mallory", Decision: rewards.DecisionConfirmed})
 		with := in
-		with.Contributions = append(append([]rewards.Contribution(nil), in.Contributions...),
+		with.Contributions = append(slices.Clone(in.Contributions),
 			frame(1000, int32(len(in.Drives)-1), cellA, time.Hour, 1_000_000),
 			frame(1001, 0, cellA, time.Hour, 99_999))
 		a, b := mustClose(t, in, rs), mustClose(t, with, rs)
@@ -236,29 +301,9 @@ func TestExcludedFramesDoNotDilute(t *testing.T) {
 	})
 }
 
-func TestTrustedMoreEarnsNoLess(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		in, rs := draw(t), rules()
-		rs.Coverage.Capacity = 0 // with a capacity, a frame that begins to count takes the place of a later one
-		before := mustClose(t, in, rs)
-		up := in
-		up.Drives = append([]rewards.Drive(nil), in.Drives...)
-		i := rapid.IntRange(0, len(up.Drives)-1).Draw(t, "drive")
-		if up.Drives[i].Trust == 0 {
-			t.Skip("a frame that begins to count may change the order of reception")
-		}
-		up.Drives[i].Trust = survey.One
-		c := up.Drives[i].Contributor
-		// Rounding to whole ppm of many small scores may cost a few units of a million.
-		if a, b := total(before, c), total(mustClose(t, up, rs), c); b+5 < a {
-			t.Fatalf("%s had %d, has %d", c, a, b)
-		}
-	})
-}
-
 func TestReasonsWhereNothingIsEarned(t *testing.T) {
 	ds := drives("ann", "ben")
-	ds = append(ds, rewards.Drive{ID: "x", Contributor: "eve"})
+	ds = append(ds, rewards.Drive{ID: "x", Contributor: "eve", Findings: []rewards.Finding{rewards.FindingSpeed}})
 	fresh := survey.Cell(cellB)
 	in := rewards.Inputs{Drives: ds, Prior: []rewards.Prior{{Cell: fresh, ReceivedAt: at(time.Hour)}}}
 	n := 0
@@ -298,7 +343,7 @@ func TestReasonsWhereNothingIsEarned(t *testing.T) {
 
 func TestHeldEarningsStayApart(t *testing.T) {
 	in := rewards.Inputs{Drives: drives("ann", "ann"), Contributions: []rewards.Contribution{frame(1, 0, cellA, 0, 500_000), frame(2, 1, cellB, 0, 500_000)}}
-	in.Drives[1].Held = true
+	in.Drives[1].Findings = []rewards.Finding{rewards.FindingReplay}
 	r := mustClose(t, in, rules())
 	if a := r.Allocations[0]; a.Amount != 500_002 || a.Held != 500_001 {
 		t.Errorf("%+v", a)
@@ -323,7 +368,7 @@ func TestMaxRateBoundsAQuietWeek(t *testing.T) {
 	rs := rules()
 	rs.Coverage.MaxRate = 1000
 	r := mustClose(t, rewards.Inputs{Drives: drives("ann"), Contributions: []rewards.Contribution{frame(1, 0, cellA, 0, 500_000)}}, rs)
-	if r.Spent != 500 || total(r, "ann") != 500 || r.Remainder != rs.Emission-500 {
+	if r.Spent != 500 || total(r, "ann") != 500 || r.Total().Remainder != rs.Emission-500 {
 		t.Errorf("%+v", r)
 	}
 }
@@ -337,7 +382,6 @@ func TestContradictoryInputsAreInvalid(t *testing.T) {
 		"negative index": func(in *rewards.Inputs) { in.Contributions[0].Drive = -1 },
 		"no cell":        func(in *rewards.Inputs) { in.Contributions[0].Cell = 0 },
 		"quality":        func(in *rewards.Inputs) { in.Contributions[0].Quality = 1_000_001 },
-		"trust":          func(in *rewards.Inputs) { in.Drives[0].Trust = -1 },
 		"drive twice":    func(in *rewards.Inputs) { in.Drives = append(in.Drives, in.Drives[0]) },
 		"frame twice":    func(in *rewards.Inputs) { in.Contributions = append(in.Contributions, in.Contributions[0]) },
 		"frame elsewhere": func(in *rewards.Inputs) {
@@ -353,5 +397,79 @@ func TestContradictoryInputsAreInvalid(t *testing.T) {
 	}
 	if _, err := rewards.Close(ok(), rewards.Ruleset{}); survey.KindOf(err) != survey.Invalid {
 		t.Errorf("empty ruleset: %v", err)
+	}
+}
+
+func TestDemandIsBurnedAndSharedByThoseWhoCovered(t *testing.T) {
+	in := rewards.Inputs{
+		Drives:        drives("ann", "ben"),
+		Contributions: []rewards.Contribution{frame(1, 0, cellA, time.Hour, 800_000), frame(2, 1, cellA, 2*time.Hour, 400_000)},
+		Prior:         []rewards.Prior{{cellA, at(time.Hour)}}, // needs nothing new, was bought all the same
+		Spend:         []rewards.Spend{{cellA, 1_000_000}, {cellB, 400}},
+	}
+	r := mustClose(t, in, rules())
+	if d := r.Pools[1]; d.Name != "demand" || d.In != 1_000_400 || d.Burned != 750_300 || d.Allocated != 249_999 || d.Remainder != 101 {
+		t.Errorf("%+v", d)
+	}
+	if a := r.Allocations; a[0].Demand != 166_666 || a[1].Demand != 83_333 || a[0].Coverage != 0 {
+		t.Errorf("%+v", a)
+	}
+}
+
+func TestOrdersPayTheFirstFrameCapturedWhileOpen(t *testing.T) {
+	h := time.Hour
+	c := frame(2, 1, cellA, 5*h, 800_000)
+	c.CapturedAt = at(1 * h) // before the order opened
+	in := rewards.Inputs{
+		Drives:        drives("ann", "ben", "cat"),
+		Contributions: []rewards.Contribution{c, frame(3, 2, cellA, 7*h, 800_000), frame(4, 0, cellA, 6*h, 800_000)},
+		Orders: []rewards.Order{
+			{"filled", cellA, 70, at(2 * h), at(100 * h)},
+			{"expired", cellB, 50, at(0), at(100 * h)},
+			{"still open", cellB, 30, at(0), at(200 * h)},
+		},
+	}
+	r := mustClose(t, in, rules())
+	got := fmt.Sprintln(r.Hits[0].State, r.Hits[0].Frame == key(4), r.Hits[1].State, r.Hits[2].State, r.Allocations[0].Bursts)
+	if want := "filled true refunded open 0.000000070\n"; got != want {
+		t.Errorf("%s, want %s: %+v", got, want, r.Hits)
+	}
+	if b := r.Pools[2]; b.In != 120 || b.Allocated != 70 || b.Refunded != 50 || b.Remainder != 0 {
+		t.Errorf("%+v", b)
+	}
+}
+
+func TestReviewsShareTheirPoolByPoints(t *testing.T) {
+	rs := rules()
+	rs.Pools = rewards.Pools{Coverage: 800_000, QA: 100_000}
+	r := mustClose(t, rewards.Inputs{Reviews: []rewards.Review{{"ben", 1}, {"ann", 2}}}, rs)
+	if len(r.Allocations) != 2 || r.Allocations[0].QA != 66_666 || r.Allocations[1].QA != 33_333 || r.Pools[3].Remainder != 1 {
+		t.Errorf("%+v %+v", r.Allocations, r.Pools)
+	}
+	if p := r.Pools[4]; p.Name != "unassigned" || p.Remainder != 100_001 {
+		t.Errorf("%+v", p)
+	}
+}
+
+func TestTrustFallsInBandsAndHoldsUntilDecided(t *testing.T) {
+	tr := rules().Trust
+	for _, c := range []struct {
+		fs    []rewards.Finding
+		d     rewards.Decision
+		trust survey.PPM
+		held  bool
+	}{
+		{nil, "", survey.One, false},
+		{[]rewards.Finding{rewards.FindingIMU}, "", survey.One, false}, // not in this ruleset
+		{[]rewards.Finding{rewards.FindingPoorGNSS}, "", 300_000, false},
+		{[]rewards.Finding{rewards.FindingPoorGNSS, rewards.FindingPoorGNSS}, "", 300_000, false},
+		{[]rewards.Finding{rewards.FindingPoorGNSS, rewards.FindingClock}, "", 0, false},
+		{[]rewards.Finding{rewards.FindingReplay}, "", survey.One, true},
+		{[]rewards.Finding{rewards.FindingReplay, rewards.FindingPoorGNSS}, rewards.DecisionCleared, 300_000, false},
+		{[]rewards.Finding{rewards.FindingReplay}, rewards.DecisionConfirmed, 0, false},
+	} {
+		if trust, held := tr.Of(c.fs, c.d); trust != c.trust || held != c.held {
+			t.Errorf("%v %q: trust %d, held %v", c.fs, c.d, trust, held)
+		}
 	}
 }

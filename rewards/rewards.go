@@ -8,6 +8,7 @@ package rewards
 
 import (
 	"encoding/hex"
+	"slices"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -19,12 +20,21 @@ type Ruleset struct {
 	Version string       `json:"version"`
 	From    survey.Epoch `json:"from"` // the first epoch it decides
 
-	// Emission is what one epoch may pay, in base units.
+	// Emission is what one epoch may newly pay, in base units. What customers pay comes on top.
 	Emission survey.Amount `json:"emission,string"`
 	// CutoffSeconds after the end of an epoch it closes even if an upload that began before the end is unfinished.
 	CutoffSeconds int64 `json:"cutoff_seconds"`
 
+	Pools    Pools    `json:"pools"`
 	Coverage Coverage `json:"coverage"`
+	Demand   Demand   `json:"demand"`
+	Trust    Trust    `json:"trust"`
+}
+
+// Pools are the shares of the emission. What they leave of it is not minted; each may be zero.
+type Pools struct {
+	Coverage survey.PPM `json:"coverage"`
+	QA       survey.PPM `json:"qa"`
 }
 
 // Coverage says how the coverage pool is split.
@@ -39,8 +49,10 @@ type Coverage struct {
 	SlotSeconds int64 `json:"slot_seconds"`
 	// Ranks are the weights of a cell's first, second, … slot of the epoch; later ones weigh nothing.
 	Ranks []survey.PPM `json:"ranks"`
-	// Capacity is how many frames of a slot count in a cell, the first received first. 0 means all.
+	// Capacity is how many frames of a slot count in a cell. 0 means all.
 	Capacity int `json:"capacity"`
+	// Seniority says which frames those are: "received", the first received, or "score", the best, then the first.
+	Seniority string `json:"seniority"`
 	// MinQuality excludes frames below it.
 	MinQuality survey.PPM `json:"min_quality"`
 	// A frame received within LagFullSeconds of its capture counts in full; from there its share falls linearly to
@@ -50,11 +62,91 @@ type Coverage struct {
 	LagFloor        survey.PPM `json:"lag_floor"`
 }
 
+// Demand says how much of what customers spend on a cell reaches those who covered it; the rest is burned.
+type Demand struct {
+	Burn survey.PPM `json:"burn"`
+}
+
+// Trust turns what was found about a drive into how far it is believed.
+type Trust struct {
+	// Factors are multiplied for each kind of finding; a kind that is not listed changes nothing.
+	Factors map[Finding]survey.PPM `json:"factors"`
+	// Hold lists the kinds that put what the drive earns into escrow until they are decided on. While undecided they
+	// lower nothing.
+	Hold []Finding `json:"hold"`
+	// Bands turn the product into trust: the first whose From it reaches. Below the last it is 0.
+	Bands []Band `json:"bands"`
+}
+
+// Band is one step of trust.
+type Band struct {
+	From  survey.PPM `json:"from"`
+	Trust survey.PPM `json:"trust"`
+}
+
+// Finding is a kind of doubt about a drive. The list is closed.
+type Finding string
+
+const (
+	FindingPoorGNSS      Finding = "poor_gnss"      // the receiver reports few satellites, high dilution or jamming
+	FindingClock         Finding = "clock"          // camera and satellite clocks disagree
+	FindingSpeed         Finding = "speed"          // steps that need an implausible speed
+	FindingIMU           Finding = "imu"            // accelerometer and positions disagree
+	FindingTeleport      Finding = "teleport"       // the device was at two places at once
+	FindingReplay        Finding = "replay"         // the timing of an earlier drive, again
+	FindingNearDuplicate Finding = "near_duplicate" // imagery of another drive, again
+	FindingDisagrees     Finding = "disagrees"      // what it shows differs from what others show of the same cells
+)
+
+// Findings is the closed list.
+func Findings() []Finding {
+	return []Finding{FindingPoorGNSS, FindingClock, FindingSpeed, FindingIMU, FindingTeleport, FindingReplay, FindingNearDuplicate, FindingDisagrees}
+}
+
+// Valid reports whether f is on the list.
+func (f Finding) Valid() bool { return slices.Contains(Findings(), f) }
+
+// Decision is the end of a hold.
+type Decision string
+
+const (
+	DecisionNone      Decision = ""          // nothing held, or not decided
+	DecisionCleared   Decision = "cleared"   // the holding findings are void
+	DecisionConfirmed Decision = "confirmed" // the drive earns nothing
+)
+
+// Of is a drive's trust and whether what it earns is held.
+func (t Trust) Of(fs []Finding, d Decision) (trust survey.PPM, held bool) {
+	if d == DecisionConfirmed {
+		return 0, false
+	}
+	product := survey.One
+	// In the order of the list, each kind once: rounding down makes a product depend on its order.
+	for _, f := range Findings() {
+		if !slices.Contains(fs, f) {
+			continue
+		}
+		if slices.Contains(t.Hold, f) {
+			held = held || d == DecisionNone
+		} else if p, ok := t.Factors[f]; ok {
+			product = product.Mul(p)
+		}
+	}
+	for _, b := range t.Bands {
+		if product >= b.From {
+			return b.Trust, held
+		}
+	}
+	return 0, false
+}
+
 // Validate reports a ruleset that cannot decide anything.
 func (r Ruleset) Validate() error {
 	c := r.Coverage
 	bad := func(what string) error { return survey.Errorf(survey.Invalid, "ruleset %q: %s", r.Version, what) }
-	share := func(p survey.PPM) bool { return p >= 0 && p <= survey.One }
+	share := func(ps ...survey.PPM) bool {
+		return !slices.ContainsFunc(ps, func(p survey.PPM) bool { return p < 0 || p > survey.One })
+	}
 	switch {
 	case r.Version == "":
 		return bad("no version")
@@ -68,14 +160,35 @@ func (r Ruleset) Validate() error {
 		return bad("ranks must have 1 to 64 entries")
 	case c.Capacity < 0:
 		return bad("capacity is negative")
-	case !share(c.MinQuality) || !share(c.LagFloor):
+	case c.Seniority != "received" && c.Seniority != "score":
+		return bad("seniority is neither received nor score")
+	case !share(r.Pools.Coverage, r.Pools.QA, r.Pools.Coverage+r.Pools.QA):
+		return bad("the pools are more than the whole")
+	case !share(c.MinQuality, c.LagFloor, r.Demand.Burn):
 		return bad("a share is not within 0 to 1000000")
 	case c.LagFullSeconds < 0 || c.LagFloorSeconds < c.LagFullSeconds:
 		return bad("lag_floor_seconds is before lag_full_seconds")
+	case len(r.Trust.Bands) == 0:
+		return bad("trust has no bands")
 	}
 	for i, w := range c.Ranks {
 		if !share(w) || i > 0 && w > c.Ranks[i-1] {
 			return bad("ranks are not shares that fall")
+		}
+	}
+	for f, p := range r.Trust.Factors {
+		if !f.Valid() || !share(p) {
+			return bad("a factor of trust is unknown or not a share")
+		}
+	}
+	for _, f := range r.Trust.Hold {
+		if _, both := r.Trust.Factors[f]; !f.Valid() || both {
+			return bad("a finding that holds is unknown or is also a factor")
+		}
+	}
+	for i, b := range r.Trust.Bands {
+		if !share(b.From, b.Trust) || i > 0 && (b.From >= r.Trust.Bands[i-1].From || b.Trust > r.Trust.Bands[i-1].Trust) {
+			return bad("the bands of trust are not shares that fall")
 		}
 	}
 	return nil
@@ -96,13 +209,12 @@ func KeyOf(id survey.FrameID) (k FrameKey, err error) {
 // ID is the text form.
 func (k FrameKey) ID() survey.FrameID { return survey.FrameID(hex.EncodeToString(k[:])) }
 
-// Drive is who recorded a drive and how far it is believed.
+// Drive is who recorded a drive and what was found about it.
 type Drive struct {
 	ID          survey.DriveID
 	Contributor survey.ContributorID
-	Trust       survey.PPM // 0 pays nothing, One is full belief
-	// Held: what the drive earns goes into escrow instead of being paid, until an appeal is decided.
-	Held bool
+	Findings    []Finding
+	Decision    Decision
 }
 
 // Contribution is a published frame that counts in the epoch.
@@ -121,13 +233,37 @@ type Prior struct {
 	ReceivedAt int64 // microseconds since 1970 UTC
 }
 
-// Inputs is everything that decides an epoch. Order within the slices does not matter. A frame, a drive id and a
-// prior's cell each occur once.
+// Spend is what customers spent on a cell in the epoch.
+type Spend struct {
+	Cell   survey.Cell
+	Amount survey.Amount
+}
+
+// Order is one cell of a work order that was open in the epoch: the first frame that counts, captured within
+// [Opens, Closes), earns the price. An order that nobody fills before it closes is refunded.
+type Order struct {
+	ID            string
+	Cell          survey.Cell
+	Price         survey.Amount
+	Opens, Closes int64 // microseconds since 1970 UTC
+}
+
+// Review is the points a contributor earned by checking others' work.
+type Review struct {
+	Contributor survey.ContributorID
+	Points      int64
+}
+
+// Inputs is everything that decides an epoch. Order within the slices does not matter. A frame, a drive's id, a prior's
+// cell, a spend's cell, an order's id and cell, and a review's contributor each occur once.
 type Inputs struct {
 	Epoch         survey.Epoch
 	Drives        []Drive
 	Contributions []Contribution
 	Prior         []Prior
+	Spend         []Spend
+	Orders        []Order
+	Reviews       []Review
 }
 
 // Code says why a line earned nothing. The list is closed; the empty Code is a line that earned.
@@ -178,39 +314,101 @@ type Line struct {
 	Trust   survey.PPM // of the drive of the best counted frame
 	Best    survey.PPM // best score (quality × trust × lag) of the whole slot
 
-	Score int64 // sum of the scores of the counted frames, PPM
-	Total int64 // the same over all contributors of the slot
+	Score     int64 // sum of the scores of the counted frames, PPM
+	HeldScore int64 // the part of Score from held drives
+	Total     int64 // sum of the scores over all contributors of the slot
 
 	CellWeight survey.PPM    // sum over the cell's slots of need × rank weight × best; may exceed One
 	SlotWeight survey.PPM    // this slot's part of it
 	CellAmount survey.Amount // what the cell got of the pool
 	Rate       survey.Amount // what the slot got of that
 	Amount     survey.Amount // Rate × Score / Total, rounded down
-	Held       survey.Amount // the part of Amount that is in escrow
-	Code       Code
+	Code       Code          // why Amount is 0
+
+	DemandRate survey.Amount // what the slot got of the drivers' part of what customers spent on the cell
+	Demand     survey.Amount // DemandRate × Score / Total, rounded down
+
+	Held survey.Amount // the part of Amount + Demand that is in escrow
 }
 
-// Allocation is what a contributor earned in the epoch. Held is in escrow and not part of Amount.
+// Hit is what became of one cell of a work order.
+type Hit struct {
+	Order       string
+	Cell        survey.Cell
+	State       HitState
+	Contributor int32    // index into Result.Allocations; -1 unless filled
+	Frame       FrameKey // that filled it
+	Amount      survey.Amount
+	Held        survey.Amount // Amount or 0
+}
+
+// HitState says what became of an order.
+type HitState string
+
+const (
+	HitOpen     HitState = "open"     // nobody yet; counts again in the next epoch
+	HitFilled   HitState = "filled"   // paid
+	HitRefunded HitState = "refunded" // closed before anybody came
+)
+
+// Allocation is what a contributor earned in the epoch: Amount = Coverage + Demand + Bursts + QA − Held.
 type Allocation struct {
-	Contributor  survey.ContributorID
-	Amount, Held survey.Amount
-	Frames       int64 // that count
-	Cells        int64 // with at least one counted frame
+	Contributor                  survey.ContributorID
+	Amount                       survey.Amount
+	Held                         survey.Amount // in escrow, not part of Amount
+	Coverage, Demand, Bursts, QA survey.Amount // with their held parts
+	Frames                       int64         // that count
+	Cells                        int64         // with at least one counted frame
 }
 
-// Result is the outcome of an epoch. Sum of Amount + sum of Held + Remainder = Pool.
+// Escrow is what the epoch holds of one drive.
+type Escrow struct {
+	Drive  survey.DriveID
+	Amount survey.Amount
+}
+
+// Pool is the account of one pool: In = Allocated + Held + Burned + Refunded + Remainder, to the base unit.
+type Pool struct {
+	Name      string        `json:"name"` // coverage, demand, bursts, qa, or unassigned for the emission's rest
+	In        survey.Amount `json:"in,string"`
+	Allocated survey.Amount `json:"allocated,string"`
+	Held      survey.Amount `json:"held,string"`
+	Burned    survey.Amount `json:"burned,string"`
+	Refunded  survey.Amount `json:"refunded,string"`
+	Remainder survey.Amount `json:"remainder,string"`
+}
+
+// Result is the outcome of an epoch. The pools' Allocated are the sum of the allocations' Amount, and their Held of
+// Held.
 type Result struct {
 	Epoch survey.Epoch
-	Pool  survey.Amount
-	// Spent is what was split: Pool, or less when MaxRate bounds it.
-	Spent     survey.Amount
-	Remainder survey.Amount // Pool minus everything allocated; not minted
+	Pools []Pool // coverage, demand, bursts, qa, unassigned
+	// Spent is what the coverage pool split: all of it, or less when MaxRate bounds it.
+	Spent survey.Amount
 	// Weight is the sum of all cells' weights, PPM of a cell.
 	Weight int64
 	// Lines are ordered by cell, slot, contributor.
 	Lines []Line
-	// Allocations are ordered by contributor: one for each that has a contribution.
+	// Hits are ordered by cell and order.
+	Hits []Hit
+	// Allocations are ordered by contributor: one for each that has a contribution or a review.
 	Allocations []Allocation
+	// Escrow says which drives the held amounts come from, ordered by drive.
+	Escrow []Escrow
+}
+
+// Total adds the pools up.
+func (r Result) Total() Pool {
+	t := Pool{Name: "total"}
+	for _, p := range r.Pools {
+		t.In += p.In
+		t.Allocated += p.Allocated
+		t.Held += p.Held
+		t.Burned += p.Burned
+		t.Refunded += p.Refunded
+		t.Remainder += p.Remainder
+	}
+	return t
 }
 
 const micros = int64(time.Second / time.Microsecond)

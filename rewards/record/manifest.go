@@ -10,6 +10,7 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards"
 )
 
 // Format names the layout of the folder.
@@ -25,12 +26,14 @@ type Manifest struct {
 	// Previous is the SHA-256 of the previous epoch's manifest, absent for the first: the accounts start where it ended.
 	Previous *survey.Hash `json:"previous,omitempty"`
 
-	Pool      survey.Amount `json:"pool,string"` // = allocated + held + remainder
-	Allocated survey.Amount `json:"allocated,string"`
-	Held      survey.Amount `json:"held,string"`
-	Remainder survey.Amount `json:"remainder,string"`
-	// Cumulative is the sum of all leaves.
+	// Pools and their sum. In each, in = allocated + held + burned + refunded + remainder.
+	Pools []rewards.Pool `json:"pools"`
+	Total rewards.Pool   `json:"total"`
+	// Corrected is what corrections added to or took from the accounts.
+	Corrected survey.Amount `json:"corrected,string"`
+	// Cumulative is the sum of all leaves: what the network owes since its first epoch, claimed or not.
 	Cumulative    survey.Amount `json:"cumulative,string"`
+	Escrow        survey.Amount `json:"escrow,string"` // held in all epochs and not yet decided
 	Contributions int           `json:"contributions"`
 	Contributors  int           `json:"contributors"`
 	Root          string        `json:"root,omitempty"` // absent while nobody has earned anything
@@ -62,18 +65,16 @@ func CID(h survey.Hash) string {
 func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs Files) Manifest {
 	m := Manifest{
 		Format: Format, Epoch: in.Epoch, Start: in.Epoch.Start(), End: in.Epoch.End(), Ruleset: out.Version,
-		Pool: out.Pool, Remainder: out.Remainder, Contributions: len(in.Contributions), Contributors: len(out.Result.Allocations),
+		Pools: out.Pools, Total: out.Total(), Contributions: len(in.Contributions), Contributors: len(out.Result.Allocations),
 		Inputs: []File{}, Outputs: []File{},
 	}
 	if !previous.IsZero() {
 		m.Previous = &previous
 	}
-	for _, a := range out.Result.Allocations {
-		m.Allocated += a.Amount
-		m.Held += a.Held
-	}
 	for _, a := range out.Allocations {
 		m.Cumulative += survey.Amount(a.Cumulative)
+		m.Corrected += survey.Amount(a.Corrected)
+		m.Escrow += survey.Amount(a.Escrow)
 	}
 	if out.Tree != nil {
 		m.Root = out.Tree.Root().String()
@@ -90,7 +91,9 @@ func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs F
 }
 
 // OutputNames lists the outputs in the order of the manifest.
-func OutputNames() []string { return []string{StatementName, AllocationsName, MerkleName} }
+func OutputNames() []string {
+	return []string{StatementName, EscrowName, HitsName, AllocationsName, MerkleName}
+}
 
 // Encode is the manifest's bytes.
 func (m Manifest) Encode() ([]byte, error) {
@@ -114,8 +117,10 @@ func ReadManifest(b []byte) (Manifest, error) {
 	if m.Format != Format {
 		return m, survey.Errorf(survey.Unsupported, "epoch manifest has format %.40q, want %s", m.Format, Format)
 	}
-	if m.Pool != m.Allocated+m.Held+m.Remainder {
-		return m, survey.Errorf(survey.Invalid, "epoch %s: allocated %d + held %d + remainder %d is not the pool %d", m.Epoch, int64(m.Allocated), int64(m.Held), int64(m.Remainder), int64(m.Pool))
+	for _, p := range append(slices.Clone(m.Pools), m.Total) {
+		if p.In != p.Allocated+p.Held+p.Burned+p.Refunded+p.Remainder {
+			return m, survey.Errorf(survey.Invalid, "epoch %s: the parts of pool %s do not add up to %d", m.Epoch, p.Name, int64(p.In))
+		}
 	}
 	for _, f := range slices.Concat(m.Inputs, m.Outputs) {
 		if !slices.Contains(InputNames(), f.Name) && !slices.Contains(OutputNames(), f.Name) {

@@ -4,10 +4,16 @@
 //	manifest.json          written last; names everything below
 //	ruleset.json           the numbers (input)
 //	contributions.parquet  the published frames that count, by cell and capture time (input)
-//	drives.parquet         who recorded each drive and how far it is believed (input)
+//	drives.parquet         who recorded each drive and what was found about it (input)
 //	prior.parquet          when each of their cells was last received in an earlier epoch (input)
+//	spend.parquet          what customers spent on each cell (input)
+//	orders.parquet         the cells of work orders that were open (input)
+//	reviews.parquet        points earned by checking others' work (input)
+//	corrections.parquet    what was decided about earlier epochs since the last close (input)
 //	accounts.parquet       what each contributor had earned before, and where it is paid to (input)
 //	statement.parquet      for each cell, slot and contributor: what was earned and why (output)
+//	escrow.parquet         which drives the held amounts come from (output)
+//	hits.parquet           what became of each work order's cells (output)
 //	allocations.parquet    for each account: this epoch's amount and the sum of all epochs (output)
 //	merkle.json            the tree of cumulative amounts (output; absent while nobody has earned anything)
 package record
@@ -34,7 +40,13 @@ const (
 	DrivesName        = "drives.parquet"
 	PriorName         = "prior.parquet"
 	AccountsName      = "accounts.parquet"
+	SpendName         = "spend.parquet"
+	OrdersName        = "orders.parquet"
+	ReviewsName       = "reviews.parquet"
+	CorrectionsName   = "corrections.parquet"
 	StatementName     = "statement.parquet"
+	EscrowName        = "escrow.parquet"
+	HitsName          = "hits.parquet"
 	AllocationsName   = "allocations.parquet"
 	MerkleName        = "merkle.json"
 )
@@ -46,6 +58,29 @@ type Account struct {
 	Address     merkle.Address
 	Before      survey.Amount // booked by earlier epochs
 	Current     bool          // where this epoch is booked; exactly one of a contributor's accounts
+	Escrow      survey.Amount // of the contributor, on its current account: held by earlier epochs, not yet decided
+	Debt        survey.Amount // the same: corrections that earnings have not covered yet
+}
+
+// CorrectionKind says what a correction does.
+type CorrectionKind string
+
+const (
+	CorrectionRelease CorrectionKind = "release" // from escrow to the account
+	CorrectionForfeit CorrectionKind = "forfeit" // from escrow to nobody
+	CorrectionAdjust  CorrectionKind = "adjust"  // an error of the network's, either way
+)
+
+// Correction is the only way in which a closed epoch changes: an entry in a later one.
+type Correction struct {
+	ID          string `lake:"id"`
+	Contributor string `lake:"contributor"`
+	Epoch       string `lake:"epoch" doc:"The closed epoch it is about."`
+	Kind        string `lake:"kind" doc:"release, forfeit or adjust."`
+	Amount      int64  `lake:"amount" unit:"base units" doc:"Positive for release and forfeit; of either sign for adjust."`
+	Reason      string `lake:"reason"`
+	Evidence    string `lake:"evidence" doc:"SHA-256 of the evidence record."`
+	DecidedBy   string `lake:"decided_by" doc:"Role and key that decided."`
 }
 
 // Inputs is everything an epoch depends on.
@@ -55,6 +90,10 @@ type Inputs struct {
 	Contributions []Contribution
 	Drives        []rewards.Drive
 	Prior         []rewards.Prior
+	Spend         []rewards.Spend
+	Orders        []rewards.Order
+	Reviews       []rewards.Review
+	Corrections   []Correction
 	Accounts      []Account
 }
 
@@ -72,8 +111,26 @@ type Contribution struct {
 type driveRow struct {
 	Drive       string `lake:"drive"`
 	Contributor string `lake:"contributor"`
-	Trust       int64  `lake:"trust" unit:"ppm" doc:"How far the drive is believed."`
-	Held        bool   `lake:"held" doc:"What it earns goes into escrow until an appeal is decided."`
+	Findings    string `lake:"findings" doc:"Kinds of doubt, ascending, separated by commas."`
+	Decision    string `lake:"decision" doc:"On the findings that hold: empty, cleared or confirmed."`
+}
+
+type spendRow struct {
+	Cell   survey.Cell `lake:"h3"`
+	Amount int64       `lake:"amount" unit:"base units"`
+}
+
+type orderRow struct {
+	Order  string      `lake:"order"`
+	Cell   survey.Cell `lake:"h3"`
+	Price  int64       `lake:"price" unit:"base units"`
+	Opens  time.Time   `lake:"opens_at" unit:"us"`
+	Closes time.Time   `lake:"closes_at" unit:"us" doc:"Exclusive."`
+}
+
+type reviewRow struct {
+	Contributor string `lake:"contributor"`
+	Points      int64  `lake:"points"`
 }
 
 type priorRow struct {
@@ -86,6 +143,8 @@ type accountRow struct {
 	Address     string `lake:"address" doc:"0x and 40 hex digits; empty for the reserve of a contributor without address."`
 	Before      int64  `lake:"before" unit:"base units" doc:"Booked by earlier epochs."`
 	Current     bool   `lake:"current" doc:"This epoch is booked here."`
+	Escrow      int64  `lake:"escrow" unit:"base units" doc:"On the current account: held by earlier epochs and not yet decided."`
+	Debt        int64  `lake:"debt" unit:"base units" doc:"On the current account: corrections that earnings have not covered."`
 }
 
 // Statement is a row of statement.parquet: a rewards.Line in words.
@@ -108,8 +167,27 @@ type Statement struct {
 	CellAmount  int64       `lake:"cell_amount" unit:"base units" doc:"What the cell got of the pool."`
 	Rate        int64       `lake:"rate" unit:"base units" doc:"What the slot got of that."`
 	Amount      int64       `lake:"amount" unit:"base units" doc:"Rate × score / total, rounded down."`
-	Held        int64       `lake:"held" unit:"base units" doc:"Part of amount that is in escrow."`
-	Code        string      `lake:"code" doc:"Why nothing was earned; empty when something was."`
+	Code        string      `lake:"code" doc:"Why amount is zero; empty when it is not."`
+	DemandRate  int64       `lake:"demand_rate" unit:"base units" doc:"What the slot got of what customers spent on the cell."`
+	Demand      int64       `lake:"demand" unit:"base units" doc:"Demand_rate × score / total, rounded down."`
+	Held        int64       `lake:"held" unit:"base units" doc:"Part of amount + demand that is in escrow."`
+}
+
+// Escrow is a row of escrow.parquet.
+type Escrow struct {
+	Drive  string `lake:"drive"`
+	Amount int64  `lake:"amount" unit:"base units" doc:"Held of the drive in this epoch."`
+}
+
+// Hit is a row of hits.parquet.
+type Hit struct {
+	Order       string      `lake:"order"`
+	Cell        survey.Cell `lake:"h3"`
+	State       string      `lake:"state" doc:"open, filled or refunded."`
+	Contributor string      `lake:"contributor" doc:"Who filled it."`
+	Frame       string      `lake:"frame" doc:"With which frame."`
+	Amount      int64       `lake:"amount" unit:"base units"`
+	Held        int64       `lake:"held" unit:"base units"`
 }
 
 // Allocation is a row of allocations.parquet: one account.
@@ -117,13 +195,20 @@ type Allocation struct {
 	Contributor string `lake:"contributor"`
 	Address     string `lake:"address" doc:"Leaf of the tree: the payout address, or the reserve's."`
 	Reserved    bool   `lake:"reserved" doc:"The contributor has set no address; the leaf cannot be claimed and moves to the address once set."`
-	Amount      int64  `lake:"amount" unit:"base units" doc:"Earned in this epoch."`
-	Held        int64  `lake:"held" unit:"base units" doc:"Earned in this epoch but in escrow; not in amount."`
+	Coverage    int64  `lake:"coverage" unit:"base units" doc:"Earned from the coverage pool."`
+	Demand      int64  `lake:"demand" unit:"base units" doc:"From what customers spent on the cells."`
+	Bursts      int64  `lake:"bursts" unit:"base units" doc:"From work orders."`
+	QA          int64  `lake:"qa" unit:"base units" doc:"From reviews."`
+	Held        int64  `lake:"held" unit:"base units" doc:"Part of these four that is in escrow."`
+	Amount      int64  `lake:"amount" unit:"base units" doc:"Earned in this epoch: the four, less held."`
+	Corrected   int64  `lake:"corrected" unit:"base units" doc:"What corrections add or take, as far as earnings cover it."`
 	Moved       int64  `lake:"moved" unit:"base units" doc:"Moved between a contributor's reserve and its first address; sums to zero."`
 	Before      int64  `lake:"before" unit:"base units" doc:"Cumulative at the end of the previous epoch."`
-	Cumulative  int64  `lake:"cumulative" unit:"base units" doc:"before + amount + moved: what the tree holds."`
-	Frames      int64  `lake:"frames"`
-	Cells       int64  `lake:"cells"`
+	Cumulative  int64  `lake:"cumulative" unit:"base units" doc:"before + amount + corrected + moved: what the tree holds."`
+	Escrow      int64  `lake:"escrow" unit:"base units" doc:"Held in all epochs and not yet decided."`
+	Debt        int64  `lake:"debt" unit:"base units" doc:"Corrections that earnings have not covered yet."`
+	Frames      int64  `lake:"frames" doc:"That count."`
+	Cells       int64  `lake:"cells" doc:"With a frame that counts."`
 }
 
 func schema(name, doc string) lake.Schema {
@@ -154,6 +239,15 @@ func (in *Inputs) Sort() {
 	})
 	slices.SortFunc(in.Drives, func(a, b rewards.Drive) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Prior, func(a, b rewards.Prior) int { return cmp.Compare(a.Cell, b.Cell) })
+	slices.SortFunc(in.Spend, func(a, b rewards.Spend) int { return cmp.Compare(a.Cell, b.Cell) })
+	slices.SortFunc(in.Orders, func(a, b rewards.Order) int {
+		if n := cmp.Compare(a.Cell, b.Cell); n != 0 {
+			return n
+		}
+		return cmp.Compare(a.ID, b.ID)
+	})
+	slices.SortFunc(in.Reviews, func(a, b rewards.Review) int { return cmp.Compare(a.Contributor, b.Contributor) })
+	slices.SortFunc(in.Corrections, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Accounts, func(a, b Account) int {
 		if n := cmp.Compare(a.Contributor, b.Contributor); n != 0 {
 			return n
@@ -162,124 +256,144 @@ func (in *Inputs) Sort() {
 	})
 }
 
-// EncodeContributions, and the others below, are the input files of rows in the order of Sort.
-func EncodeContributions(rows []Contribution) ([]byte, error) {
-	return lake.Encode(schema(ContributionsName, "Published frames that count in the epoch."), rows)
+// EncodeInput is one input file; in holds the rows it needs, in the order of Sort.
+func (in Inputs) EncodeInput(name string) ([]byte, error) {
+	micro := func(us int64) time.Time { return time.UnixMicro(us).UTC() }
+	switch name {
+	case RulesetName:
+		return in.Ruleset, nil
+	case ContributionsName:
+		return lake.Encode(schema(name, "Published frames that count in the epoch."), in.Contributions)
+	case DrivesName:
+		return encode(name, "The drives of the contributions.", in.Drives, func(d rewards.Drive) driveRow {
+			fs := make([]string, len(d.Findings))
+			for i, f := range d.Findings {
+				fs[i] = string(f)
+			}
+			slices.Sort(fs)
+			return driveRow{string(d.ID), string(d.Contributor), strings.Join(slices.Compact(fs), ","), string(d.Decision)}
+		})
+	case PriorName:
+		return encode(name, "When cells were last received before the epoch.", in.Prior, func(p rewards.Prior) priorRow {
+			return priorRow{p.Cell, micro(p.ReceivedAt)}
+		})
+	case SpendName:
+		return encode(name, "What customers spent on cells.", in.Spend, func(s rewards.Spend) spendRow { return spendRow{s.Cell, int64(s.Amount)} })
+	case OrdersName:
+		return encode(name, "Cells of work orders that were open.", in.Orders, func(o rewards.Order) orderRow {
+			return orderRow{o.ID, o.Cell, int64(o.Price), micro(o.Opens), micro(o.Closes)}
+		})
+	case ReviewsName:
+		return encode(name, "Points earned by reviews.", in.Reviews, func(r rewards.Review) reviewRow { return reviewRow{string(r.Contributor), r.Points} })
+	case CorrectionsName:
+		return lake.Encode(schema(name, "Decisions about earlier epochs."), in.Corrections)
+	case AccountsName:
+		return encode(name, "What was booked before the epoch, and where the epoch is booked.", in.Accounts, func(a Account) accountRow {
+			r := accountRow{string(a.Contributor), "", int64(a.Before), a.Current, int64(a.Escrow), int64(a.Debt)}
+			if a.Address != (merkle.Address{}) {
+				r.Address = a.Address.String()
+			}
+			return r
+		})
+	}
+	return nil, survey.Errorf(survey.Internal, "no input is called %q", name)
 }
 
-// EncodeDrives is drives.parquet.
-func EncodeDrives(ds []rewards.Drive) ([]byte, error) {
-	rows := make([]driveRow, len(ds))
-	for i, d := range ds {
-		rows[i] = driveRow{string(d.ID), string(d.Contributor), int64(d.Trust), d.Held}
+func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([]byte, error) {
+	rows := make([]Row, len(from))
+	for i, f := range from {
+		rows[i] = row(f)
 	}
-	return lake.Encode(schema(DrivesName, "The drives of the contributions."), rows)
-}
-
-// EncodePrior is prior.parquet.
-func EncodePrior(ps []rewards.Prior) ([]byte, error) {
-	rows := make([]priorRow, len(ps))
-	for i, p := range ps {
-		rows[i] = priorRow{p.Cell, time.UnixMicro(p.ReceivedAt).UTC()}
-	}
-	return lake.Encode(schema(PriorName, "When cells were last received before the epoch."), rows)
-}
-
-// EncodeAccounts is accounts.parquet.
-func EncodeAccounts(as []Account) ([]byte, error) {
-	rows := make([]accountRow, len(as))
-	for i, a := range as {
-		rows[i] = accountRow{string(a.Contributor), "", int64(a.Before), a.Current}
-		if a.Address != (merkle.Address{}) {
-			rows[i].Address = a.Address.String()
-		}
-	}
-	return lake.Encode(schema(AccountsName, "What was booked before the epoch, and where the epoch is booked."), rows)
-}
-
-// InputFiles encodes all inputs.
-func (in Inputs) InputFiles() (Files, error) {
-	f := Files{RulesetName: in.Ruleset}
-	var err error
-	put := func(name string, b []byte, e error) {
-		f[name] = b
-		if err == nil {
-			err = e
-		}
-	}
-	b, e := EncodeContributions(in.Contributions)
-	put(ContributionsName, b, e)
-	b, e = EncodeDrives(in.Drives)
-	put(DrivesName, b, e)
-	b, e = EncodePrior(in.Prior)
-	put(PriorName, b, e)
-	b, e = EncodeAccounts(in.Accounts)
-	put(AccountsName, b, e)
-	return f, err
+	return lake.Encode(schema(name, doc), rows)
 }
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
 func InputNames() []string {
-	return []string{RulesetName, ContributionsName, DrivesName, PriorName, AccountsName}
+	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, CorrectionsName, AccountsName}
 }
 
 // ReadInputs decodes the input files of an epoch.
 func ReadInputs(e survey.Epoch, f Files) (Inputs, error) {
-	in := Inputs{Epoch: e, Ruleset: f[RulesetName]}
+	in := Inputs{Epoch: e}
 	for _, n := range InputNames() {
-		if _, ok := f[n]; !ok {
+		b, ok := f[n]
+		if !ok {
 			return in, survey.Errorf(survey.NotFound, "epoch %s lacks its input %s", e, n)
 		}
-	}
-	var err error
-	if in.Contributions, err = decode[Contribution](f, ContributionsName); err != nil {
-		return in, err
-	}
-	if in.Drives, err = DecodeDrives(f[DrivesName]); err != nil {
-		return in, err
-	}
-	ps, err := decode[priorRow](f, PriorName)
-	if err != nil {
-		return in, err
-	}
-	for _, p := range ps {
-		in.Prior = append(in.Prior, rewards.Prior{Cell: p.Cell, ReceivedAt: p.ReceivedAt.UnixMicro()})
-	}
-	as, err := decode[accountRow](f, AccountsName)
-	if err != nil {
-		return in, err
-	}
-	for _, a := range as {
-		acc := Account{Contributor: survey.ContributorID(a.Contributor), Before: survey.Amount(a.Before), Current: a.Current}
-		if a.Address != "" {
-			if acc.Address, err = merkle.ParseAddress(a.Address); err != nil {
-				return in, survey.Errorf(survey.Invalid, "%s: contributor %s: %w", AccountsName, a.Contributor, err)
-			}
+		if err := in.DecodeInput(n, b); err != nil {
+			return in, err
 		}
-		in.Accounts = append(in.Accounts, acc)
 	}
 	return in, nil
 }
 
-// DecodeDrives reads drives.parquet.
-func DecodeDrives(b []byte) ([]rewards.Drive, error) {
-	rows, err := decode[driveRow](Files{DrivesName: b}, DrivesName)
-	if err != nil {
-		return nil, err
+// DecodeInput reads one input file into in.
+func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
+	switch name {
+	case RulesetName:
+		in.Ruleset = b
+	case ContributionsName:
+		in.Contributions, err = decode(name, b, func(r Contribution) (Contribution, error) { return r, nil })
+	case DrivesName:
+		in.Drives, err = decode(name, b, func(r driveRow) (rewards.Drive, error) {
+			d := rewards.Drive{ID: survey.DriveID(r.Drive), Contributor: survey.ContributorID(r.Contributor), Decision: rewards.Decision(r.Decision)}
+			if r.Findings != "" {
+				for _, f := range strings.Split(r.Findings, ",") {
+					d.Findings = append(d.Findings, rewards.Finding(f))
+				}
+			}
+			return d, nil
+		})
+	case PriorName:
+		in.Prior, err = decode(name, b, func(r priorRow) (rewards.Prior, error) {
+			return rewards.Prior{Cell: r.Cell, ReceivedAt: r.ReceivedAt.UnixMicro()}, nil
+		})
+	case SpendName:
+		in.Spend, err = decode(name, b, func(r spendRow) (rewards.Spend, error) {
+			return rewards.Spend{Cell: r.Cell, Amount: survey.Amount(r.Amount)}, nil
+		})
+	case OrdersName:
+		in.Orders, err = decode(name, b, func(r orderRow) (rewards.Order, error) {
+			return rewards.Order{ID: r.Order, Cell: r.Cell, Price: survey.Amount(r.Price), Opens: r.Opens.UnixMicro(), Closes: r.Closes.UnixMicro()}, nil
+		})
+	case ReviewsName:
+		in.Reviews, err = decode(name, b, func(r reviewRow) (rewards.Review, error) {
+			return rewards.Review{Contributor: survey.ContributorID(r.Contributor), Points: r.Points}, nil
+		})
+	case CorrectionsName:
+		in.Corrections, err = decode(name, b, func(r Correction) (Correction, error) { return r, nil })
+	case AccountsName:
+		in.Accounts, err = decode(name, b, func(r accountRow) (Account, error) {
+			a := Account{survey.ContributorID(r.Contributor), merkle.Address{}, survey.Amount(r.Before), r.Current, survey.Amount(r.Escrow), survey.Amount(r.Debt)}
+			if r.Address == "" {
+				return a, nil
+			}
+			var err error
+			a.Address, err = merkle.ParseAddress(r.Address)
+			return a, err
+		})
+	default:
+		err = survey.Errorf(survey.Internal, "no input is called %q", name)
 	}
-	out := make([]rewards.Drive, len(rows))
-	for i, d := range rows {
-		out[i] = rewards.Drive{ID: survey.DriveID(d.Drive), Contributor: survey.ContributorID(d.Contributor), Trust: survey.PPM(d.Trust), Held: d.Held}
-	}
-	return out, nil
+	return err
 }
 
-func decode[T any](f Files, name string) ([]T, error) {
-	rows, err := lake.Decode[T](f[name])
+func decode[Row, To any](name string, b []byte, to func(Row) (To, error)) ([]To, error) {
+	var out []To
+	err := lake.Scan(bytes.NewReader(b), func(rows []Row) error {
+		for _, r := range rows {
+			v, err := to(r)
+			if err != nil {
+				return err
+			}
+			out = append(out, v)
+		}
+		return nil
+	})
 	if err != nil {
 		return nil, survey.Errorf(survey.Invalid, "%s: %w", name, err)
 	}
-	return rows, nil
+	return out, nil
 }
 
 // Outcome is what follows from the inputs.
@@ -308,12 +422,12 @@ func (in Inputs) Compute() (Outcome, error) {
 	if out.Result, err = rewards.Close(ri, rs); err != nil {
 		return Outcome{}, err
 	}
-	return out, out.book(in.Accounts)
+	return out, out.book(in.Accounts, in.Corrections)
 }
 
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
-	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Contributions: make([]rewards.Contribution, len(in.Contributions))}
+	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Contributions: make([]rewards.Contribution, len(in.Contributions))}
 	drive := make(map[string]int32, len(in.Drives))
 	for i, d := range in.Drives {
 		drive[string(d.ID)] = int32(i)
@@ -336,30 +450,63 @@ func (in Inputs) pure() (rewards.Inputs, error) {
 	return ri, nil
 }
 
+// corrected is what corrections do to one contributor.
+type corrected struct{ credit, release, forfeit survey.Amount }
+
+func sumCorrections(cs []Correction) (map[survey.ContributorID]corrected, error) {
+	out := map[survey.ContributorID]corrected{}
+	seen := map[string]bool{}
+	for _, c := range cs {
+		if seen[c.ID] {
+			return nil, survey.Errorf(survey.Invalid, "correction %s occurs twice", c.ID)
+		}
+		seen[c.ID] = true
+		id, n := survey.ContributorID(c.Contributor), survey.Amount(c.Amount)
+		s := out[id]
+		switch kind := CorrectionKind(c.Kind); {
+		case kind == CorrectionAdjust:
+			s.credit += n
+		case n < 0:
+			return nil, survey.Errorf(survey.Invalid, "correction %s: %s of %d base units", c.ID, c.Kind, c.Amount)
+		case kind == CorrectionRelease:
+			s.credit += n
+			s.release += n
+		case kind == CorrectionForfeit:
+			s.forfeit += n
+		default:
+			return nil, survey.Errorf(survey.Invalid, "correction %s is of unknown kind %.20q", c.ID, c.Kind)
+		}
+		out[id] = s
+	}
+	return out, nil
+}
+
 // book adds the epoch to the accounts and makes the tree.
-func (out *Outcome) book(accounts []Account) error {
-	accounts = slices.Clone(accounts)
-	in := Inputs{Accounts: accounts}
+func (out *Outcome) book(accounts []Account, corrections []Correction) error {
+	in := Inputs{Accounts: slices.Clone(accounts)}
 	in.Sort()
+	accounts = in.Accounts
 	earned := make(map[survey.ContributorID]rewards.Allocation, len(out.Result.Allocations))
 	for _, a := range out.Result.Allocations {
 		earned[a.Contributor] = a
+	}
+	fixes, err := sumCorrections(corrections)
+	if err != nil {
+		return err
 	}
 	for lo := 0; lo < len(accounts); {
 		id := accounts[lo].Contributor
 		hi, current := lo, -1
 		for ; hi < len(accounts) && accounts[hi].Contributor == id; hi++ {
 			a := accounts[hi]
-			if hi > lo && a.Address == accounts[hi-1].Address {
+			switch {
+			case hi > lo && a.Address == accounts[hi-1].Address:
 				return survey.Errorf(survey.Invalid, "contributor %s has two accounts at %s", id, a.Address)
-			}
-			if a.Before < 0 {
-				return survey.Errorf(survey.Invalid, "contributor %s begins with %d base units", id, int64(a.Before))
-			}
-			if a.Current {
-				if current >= 0 {
-					return survey.Errorf(survey.Invalid, "contributor %s has two current accounts", id)
-				}
+			case a.Before < 0 || a.Escrow < 0 || a.Debt < 0 || !a.Current && (a.Escrow != 0 || a.Debt != 0):
+				return survey.Errorf(survey.Invalid, "contributor %s begins with impossible amounts", id)
+			case a.Current && current >= 0:
+				return survey.Errorf(survey.Invalid, "contributor %s has two current accounts", id)
+			case a.Current:
 				current = hi
 			}
 		}
@@ -379,12 +526,23 @@ func (out *Outcome) book(accounts []Account) error {
 				row.Moved -= int64(moved)
 			}
 			if i == current {
-				e := earned[id]
-				row.Amount, row.Held, row.Frames, row.Cells = int64(e.Amount), int64(e.Held), e.Frames, e.Cells
-				row.Moved += int64(moved)
+				e, fix := earned[id], fixes[id]
 				delete(earned, id)
+				delete(fixes, id)
+				a.Escrow += e.Held - fix.release - fix.forfeit
+				if a.Escrow < 0 {
+					return survey.Errorf(survey.Invalid, "corrections take %d base units more out of contributor %s's escrow than it holds", int64(-a.Escrow), id)
+				}
+				// A debt is paid from earnings; what was booked is never taken back, because it may be claimed.
+				due := e.Amount + fix.credit - a.Debt
+				a.Debt = max(0, -due)
+				row.Coverage, row.Demand, row.Bursts, row.QA = int64(e.Coverage), int64(e.Demand), int64(e.Bursts), int64(e.QA)
+				row.Amount, row.Held, row.Frames, row.Cells = int64(e.Amount), int64(e.Held), e.Frames, e.Cells
+				row.Corrected = int64(max(0, due) - e.Amount)
+				row.Escrow, row.Debt = int64(a.Escrow), int64(a.Debt)
+				row.Moved += int64(moved)
 			}
-			row.Cumulative = row.Before + row.Amount + row.Moved
+			row.Cumulative = row.Before + row.Amount + row.Corrected + row.Moved
 			if row.Cumulative < 0 {
 				return survey.Errorf(survey.Invalid, "the cumulative amount of contributor %s leaves the range of 64 bits", id)
 			}
@@ -396,6 +554,11 @@ func (out *Outcome) book(accounts []Account) error {
 	for _, a := range out.Result.Allocations {
 		if _, left := earned[a.Contributor]; left {
 			return survey.Errorf(survey.Invalid, "contributor %s earned but has no account", a.Contributor)
+		}
+	}
+	for _, c := range corrections {
+		if _, left := fixes[survey.ContributorID(c.Contributor)]; left {
+			return survey.Errorf(survey.Invalid, "correction %s is for contributor %s, who has no account", c.ID, c.Contributor)
 		}
 	}
 	out.Accounts = accounts
@@ -446,6 +609,21 @@ func (out Outcome) OutputFiles() (Files, error) {
 	if f[StatementName], err = lake.Encode(schema(StatementName, "What was earned in each cell and slot, and why."), rows); err != nil {
 		return nil, err
 	}
+	hits := make([]Hit, len(out.Hits))
+	for i, h := range out.Hits {
+		hits[i] = Hit{Order: h.Order, Cell: h.Cell, State: string(h.State), Amount: int64(h.Amount), Held: int64(h.Held)}
+		if h.Contributor >= 0 {
+			hits[i].Contributor, hits[i].Frame = string(out.Result.Allocations[h.Contributor].Contributor), string(h.Frame.ID())
+		}
+	}
+	if f[EscrowName], err = encode(EscrowName, "Which drives the held amounts come from.", out.Escrow, func(e rewards.Escrow) Escrow {
+		return Escrow{string(e.Drive), int64(e.Amount)}
+	}); err != nil {
+		return nil, err
+	}
+	if f[HitsName], err = lake.Encode(schema(HitsName, "What became of the work orders' cells."), hits); err != nil {
+		return nil, err
+	}
 	if f[AllocationsName], err = lake.Encode(schema(AllocationsName, "What each account earned in the epoch and in all."), out.Allocations); err != nil {
 		return nil, err
 	}
@@ -461,6 +639,7 @@ func (out Outcome) statement(l rewards.Line) Statement {
 		Frames: l.Frames, Excluded: l.Excluded, Need: int64(l.Need), Rank: l.Rank, RankWeight: int64(l.Weight),
 		Quality: int64(l.Quality), Trust: int64(l.Trust), Best: int64(l.Best), Score: l.Score, Total: l.Total,
 		SlotWeight: int64(l.SlotWeight), CellWeight: int64(l.CellWeight), CellAmount: int64(l.CellAmount),
-		Rate: int64(l.Rate), Amount: int64(l.Amount), Held: int64(l.Held), Code: string(l.Code),
+		Rate: int64(l.Rate), Amount: int64(l.Amount), Code: string(l.Code),
+		DemandRate: int64(l.DemandRate), Demand: int64(l.Demand), Held: int64(l.Held),
 	}
 }

@@ -41,7 +41,7 @@ func For(e survey.Epoch) (rewards.Ruleset, []byte, error) {
 	return found, text, nil
 }
 
-// Parse reads a ruleset; an unknown or missing key, or a value that decides nothing, is Invalid.
+// Parse reads a ruleset; an unknown key, or a value that decides nothing, is Invalid.
 func Parse(b []byte) (rewards.Ruleset, error) {
 	var rs rewards.Ruleset
 	d := json.NewDecoder(bytes.NewReader(b))

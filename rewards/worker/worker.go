@@ -30,6 +30,26 @@ type Worker struct {
 	Store *store.Store
 	Log   *slog.Logger     // nil: silent
 	Clock func() time.Time // nil: time.Now
+	// Screen reports which payout addresses must not be paid (sanctions, stolen keys); nil blocks none. What a blocked
+	// address would get is booked to the contributor's reserve.
+	Screen Screener
+	// AppealTime is how long a contributor has to appeal against a hold; 0 means 14 days.
+	AppealTime time.Duration
+}
+
+// Screener is the hook for payout screening; see HTTPScreen and ListScreen.
+type Screener func(ctx context.Context, addrs []merkle.Address) (blocked map[merkle.Address]bool, err error)
+
+// screen asks the hook. That it cannot answer stops the close, which is tried again: nobody is paid unscreened.
+func (w *Worker) screen(ctx context.Context, addrs []merkle.Address) (map[merkle.Address]bool, error) {
+	if w.Screen == nil || len(addrs) == 0 {
+		return nil, nil
+	}
+	blocked, err := w.Screen(ctx, addrs)
+	if err != nil {
+		return nil, fmt.Errorf("payout screening: %w", err)
+	}
+	return blocked, nil
 }
 
 func (w *Worker) now() time.Time {
@@ -138,11 +158,7 @@ func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
 	if !ok {
 		return survey.Errorf(survey.Conflict, "the epoch is not over").WithHint("it ends %s and closes when its uploads are settled or its cut-off has passed", e.End().Format(time.RFC3339))
 	}
-	inputs, err := w.freeze(ctx, e)
-	if err != nil {
-		return err
-	}
-	in, err := record.ReadInputs(e, inputs)
+	inputs, in, err := w.freeze(ctx, e)
 	if err != nil {
 		return err
 	}
@@ -172,7 +188,7 @@ func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
 	if err := w.book(ctx, in, out, m, survey.HashOf(b)); err != nil {
 		return err
 	}
-	w.log().Info("epoch closed", "epoch", e.String(), "contributions", m.Contributions, "contributors", m.Contributors, "allocated", m.Allocated.String(), "root", m.Root)
+	w.log().Info("epoch closed", "epoch", e.String(), "contributions", m.Contributions, "contributors", m.Contributors, "allocated", m.Total.Allocated.String(), "root", m.Root)
 	return nil
 }
 
@@ -205,14 +221,17 @@ func (w *Worker) position(ctx context.Context, e survey.Epoch) (closed bool, pre
 
 // freeze gives the input files of the epoch: those that exist as they are, the others from state, each once and for
 // all. Later files are made from the rows of earlier ones, so that a mixture of two attempts is still consistent.
-func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, error) {
-	f := record.Files{}
-	var in record.Inputs
+func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, record.Inputs, error) {
+	f, in := record.Files{}, record.Inputs{Epoch: e}
 	for _, name := range record.InputNames() {
 		b, _, err := w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
-		if survey.KindOf(err) == survey.NotFound && err != nil {
-			if b, err = w.gather(ctx, e, name, &in); err != nil {
-				return nil, fmt.Errorf("gather %s: %w", name, err)
+		if err != nil && survey.KindOf(err) == survey.NotFound {
+			if err := w.gather(ctx, name, &in); err != nil {
+				return nil, in, fmt.Errorf("gather %s: %w", name, err)
+			}
+			in.Sort()
+			if b, err = in.EncodeInput(name); err != nil {
+				return nil, in, err
 			}
 			_, err = w.Store.Create(ctx, store.Ledger, store.EpochKey(e, name), b, mediaType(name))
 			if errors.Is(err, store.ErrExists) {
@@ -220,56 +239,68 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, erro
 			}
 		}
 		if err != nil {
-			return nil, err
+			return nil, in, err
+		}
+		// What was written first is what counts, also when it is not what was gathered here.
+		if err := in.DecodeInput(name, b); err != nil {
+			return nil, in, err
 		}
 		f[name] = b
-		switch name { // what the files after it are made from
-		case record.ContributionsName:
-			if in.Contributions, err = lake.Decode[record.Contribution](b); err != nil {
-				return nil, fmt.Errorf("%s: %w", name, err)
-			}
-		case record.DrivesName:
-			if in.Drives, err = record.DecodeDrives(b); err != nil {
-				return nil, err
-			}
-		}
 	}
-	return f, nil
+	return f, in, nil
 }
 
-func (w *Worker) gather(ctx context.Context, e survey.Epoch, name string, in *record.Inputs) ([]byte, error) {
-	one := record.Inputs{Epoch: e}
-	var err error
+// gather reads the rows of one input from state.
+func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (err error) {
 	switch name {
 	case record.RulesetName:
-		_, b, err := ruleset.For(e)
-		return b, err
+		_, in.Ruleset, err = ruleset.For(in.Epoch)
 	case record.ContributionsName:
-		if one.Contributions, err = w.contributions(ctx, e); err != nil {
-			return nil, err
-		}
-		one.Sort()
-		return record.EncodeContributions(one.Contributions)
+		in.Contributions, err = w.contributions(ctx, in.Epoch)
 	case record.DrivesName:
-		if one.Drives, err = w.drives(ctx, in.Contributions); err != nil {
-			return nil, err
-		}
-		one.Sort()
-		return record.EncodeDrives(one.Drives)
+		in.Drives, err = w.drives(ctx, in.Contributions)
 	case record.PriorName:
-		if one.Prior, err = w.prior(ctx, in.Contributions); err != nil {
-			return nil, err
-		}
-		one.Sort()
-		return record.EncodePrior(one.Prior)
+		in.Prior, err = w.prior(ctx, in.Contributions)
+	case record.SpendName:
+		in.Spend, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Spend, err error) {
+			return s, scan(&s.Cell, &s.Amount)
+		}, `SELECT cell, SUM(amount) FROM reward_spend WHERE at >= $1 AND at < $2 GROUP BY cell`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+	case record.OrdersName:
+		in.Orders, err = query(ctx, w.DB, func(scan func(...any) error) (o rewards.Order, err error) {
+			return o, scan(&o.ID, &o.Cell, &o.Price, &o.Opens, &o.Closes)
+		}, `SELECT id, cell, price, opens_at, closes_at FROM work_orders WHERE state = 'open' AND opens_at < $1`, state.Micros(in.Epoch.End()))
+	case record.ReviewsName:
+		in.Reviews, err = query(ctx, w.DB, func(scan func(...any) error) (r rewards.Review, err error) {
+			return r, scan(&r.Contributor, &r.Points)
+		}, `SELECT contributor_id, SUM(points) FROM reward_reviews WHERE at >= $1 AND at < $2 GROUP BY contributor_id`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+	case record.CorrectionsName:
+		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
+			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
+		}, `SELECT id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by FROM corrections WHERE applied_epoch = ''`)
 	case record.AccountsName:
-		if one.Accounts, err = w.accounts(ctx, in.Drives); err != nil {
+		in.Accounts, err = w.accounts(ctx, in)
+	default:
+		err = fmt.Errorf("no input is called %q", name)
+	}
+	return err
+}
+
+// query reads all rows of a statement.
+func query[T any](ctx context.Context, q state.Querier, row func(scan func(...any) error) (T, error), sql string, args ...any) ([]T, error) {
+	rows, err := q.Query(ctx, sql, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []T
+	for rows.Next() {
+		v, err := row(rows.Scan)
+		if err != nil {
 			return nil, err
 		}
-		one.Sort()
-		return record.EncodeAccounts(one.Accounts)
+		out = append(out, v)
 	}
-	return nil, fmt.Errorf("no such input")
+	return out, rows.Err()
 }
 
 // contributions are the published frames received before the end of the epoch that no closed epoch has counted.
@@ -333,122 +364,126 @@ func distinct[T comparable](n int, at func(int) T) []T {
 }
 
 func (w *Worker) drives(ctx context.Context, cs []record.Contribution) ([]rewards.Drive, error) {
-	ids := distinct(len(cs), func(i int) string { return cs[i].Drive })
 	var out []rewards.Drive
-	err := each(ids, func(marks string, args []any) error {
-		rows, err := w.DB.Query(ctx, `SELECT d.id, d.contributor_id, COALESCE(t.trust, 1000000), COALESCE(t.held, 0)
-			FROM drives d LEFT JOIN reward_trust t ON t.drive_id = d.id WHERE d.id IN (`+marks+`)`, args...)
+	at := map[string]int{}
+	err := each(distinct(len(cs), func(i int) string { return cs[i].Drive }), func(marks string, args []any) error {
+		ds, err := query(ctx, w.DB, func(scan func(...any) error) (d rewards.Drive, err error) {
+			var state string
+			err = scan(&d.ID, &d.Contributor, &state)
+			if state == HoldCleared || state == HoldConfirmed {
+				d.Decision = rewards.Decision(state)
+			}
+			return d, err
+		}, `SELECT d.id, d.contributor_id, COALESCE(h.state, '') FROM drives d LEFT JOIN reward_holds h ON h.drive_id = d.id WHERE d.id IN (`+marks+`)`, args...)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var d rewards.Drive
-			var id, c string
-			var trust, held int64
-			if err := rows.Scan(&id, &c, &trust, &held); err != nil {
-				return err
-			}
-			d.ID, d.Contributor, d.Trust, d.Held = survey.DriveID(id), survey.ContributorID(c), survey.PPM(trust), held != 0
+		for _, d := range ds {
+			at[string(d.ID)] = len(out)
 			out = append(out, d)
 		}
-		return rows.Err()
+		type found struct{ drive, kind string }
+		fs, err := query(ctx, w.DB, func(scan func(...any) error) (f found, err error) {
+			return f, scan(&f.drive, &f.kind)
+		}, `SELECT drive_id, kind FROM drive_findings WHERE drive_id IN (`+marks+`) ORDER BY drive_id, kind`, args...)
+		for _, f := range fs {
+			d := &out[at[f.drive]]
+			d.Findings = append(d.Findings, rewards.Finding(f.kind))
+		}
+		return err
 	})
 	return out, err
 }
 
 func (w *Worker) prior(ctx context.Context, cs []record.Contribution) ([]rewards.Prior, error) {
-	cells := distinct(len(cs), func(i int) int64 { return cs[i].Cell.Int64() })
 	var out []rewards.Prior
-	err := each(cells, func(marks string, args []any) error {
-		rows, err := w.DB.Query(ctx, `SELECT cell, received_at FROM reward_cells WHERE cell IN (`+marks+`)`, args...)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var cell, at int64
-			if err := rows.Scan(&cell, &at); err != nil {
-				return err
-			}
-			out = append(out, rewards.Prior{Cell: survey.Cell(cell), ReceivedAt: at})
-		}
-		return rows.Err()
+	err := each(distinct(len(cs), func(i int) int64 { return cs[i].Cell.Int64() }), func(marks string, args []any) error {
+		ps, err := query(ctx, w.DB, func(scan func(...any) error) (p rewards.Prior, err error) {
+			return p, scan(&p.Cell, &p.ReceivedAt)
+		}, `SELECT cell, received_at FROM reward_cells WHERE cell IN (`+marks+`)`, args...)
+		out = append(out, ps...)
+		return err
 	})
 	return out, err
 }
 
-// accounts are all accounts of earlier epochs and the current one of each contributor that has any or contributes now.
-func (w *Worker) accounts(ctx context.Context, ds []rewards.Drive) ([]record.Account, error) {
+// accounts are all accounts of earlier epochs and the current one of each contributor that has any, or that the epoch's
+// other inputs name.
+func (w *Worker) accounts(ctx context.Context, in *record.Inputs) ([]record.Account, error) {
 	type key struct {
 		c string
 		a merkle.Address
 	}
-	at := map[key]*record.Account{}
-	var out []*record.Account
+	at := map[key]int{}
+	var out []record.Account
 	get := func(c string, a merkle.Address) *record.Account {
 		k := key{c, a}
-		if at[k] == nil {
-			at[k] = &record.Account{Contributor: survey.ContributorID(c), Address: a}
-			out = append(out, at[k])
+		if _, ok := at[k]; !ok {
+			at[k] = len(out)
+			out = append(out, record.Account{Contributor: survey.ContributorID(c), Address: a})
 		}
-		return at[k]
+		return &out[at[k]]
 	}
-	rows, err := w.DB.Query(ctx, `SELECT contributor_id, address, cumulative FROM reward_accounts ORDER BY contributor_id, address`)
+	type booked struct {
+		c, address string
+		n          int64
+	}
+	bs, err := query(ctx, w.DB, func(scan func(...any) error) (b booked, err error) {
+		return b, scan(&b.c, &b.address, &b.n)
+	}, `SELECT contributor_id, address, cumulative FROM reward_accounts ORDER BY contributor_id, address`)
 	if err != nil {
 		return nil, err
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var c, text string
-		var n int64
-		if err := rows.Scan(&c, &text, &n); err != nil {
-			return nil, err
-		}
-		a, err := address(text)
+	var owners []string
+	for _, b := range bs {
+		a, err := address(b.address)
 		if err != nil {
 			return nil, err
 		}
-		get(c, a).Before = survey.Amount(n)
+		get(b.c, a).Before = survey.Amount(b.n)
+		owners = append(owners, b.c)
 	}
-	if err := rows.Err(); err != nil {
-		return nil, err
-	}
-	owners := make([]string, 0, len(out)+len(ds))
-	for _, a := range out {
-		owners = append(owners, string(a.Contributor))
-	}
-	for _, d := range ds {
+	for _, d := range in.Drives {
 		owners = append(owners, string(d.Contributor))
 	}
-	owners = distinct(len(owners), func(i int) string { return owners[i] })
-	err = each(owners, func(marks string, args []any) error {
-		rows, err := w.DB.Query(ctx, `SELECT id, payout_address FROM contributors WHERE id IN (`+marks+`) ORDER BY id`, args...)
+	for _, r := range in.Reviews {
+		owners = append(owners, string(r.Contributor))
+	}
+	for _, c := range in.Corrections {
+		owners = append(owners, c.Contributor)
+	}
+	type owner struct {
+		id, address  string
+		escrow, debt int64
+	}
+	err = each(distinct(len(owners), func(i int) string { return owners[i] }), func(marks string, args []any) error {
+		os, err := query(ctx, w.DB, func(scan func(...any) error) (o owner, err error) {
+			return o, scan(&o.id, &o.address, &o.escrow, &o.debt)
+		}, `SELECT c.id, c.payout_address, COALESCE(b.escrow, 0), COALESCE(b.debt, 0) FROM contributors c
+			LEFT JOIN reward_balances b ON b.contributor_id = c.id WHERE c.id IN (`+marks+`) ORDER BY c.id`, args...)
 		if err != nil {
 			return err
 		}
-		defer rows.Close()
-		for rows.Next() {
-			var id, text string
-			if err := rows.Scan(&id, &text); err != nil {
-				return err
+		addrs := make([]merkle.Address, len(os))
+		for i, o := range os {
+			if addrs[i], err = address(o.address); err != nil {
+				return fmt.Errorf("contributor %s: %w", o.id, err)
 			}
-			a, err := address(text)
-			if err != nil {
-				return fmt.Errorf("contributor %s: %w", id, err)
-			}
-			get(id, a).Current = true
 		}
-		return rows.Err()
+		blocked, err := w.screen(ctx, addrs)
+		if err != nil {
+			return err
+		}
+		for i, o := range os {
+			if blocked[addrs[i]] { // earns, but into the reserve until the address is clear or another is set
+				addrs[i] = merkle.Address{}
+			}
+			a := get(o.id, addrs[i])
+			a.Current, a.Escrow, a.Debt = true, survey.Amount(o.escrow), survey.Amount(o.debt)
+		}
+		return nil
 	})
-	if err != nil {
-		return nil, err
-	}
-	vals := make([]record.Account, len(out))
-	for i, a := range out {
-		vals[i] = *a
-	}
-	return vals, nil
+	return out, err
 }
 
 func address(text string) (merkle.Address, error) {
@@ -490,8 +525,8 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 			return err // another worker was faster, with the same bytes
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO epochs (epoch, ruleset, manifest_sha256, root, pool, allocated, held, remainder, contributions, contributors, closed_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, e, m.Ruleset, hash.String(), m.Root, int64(m.Pool), int64(m.Allocated), int64(m.Held),
-			int64(m.Remainder), int64(m.Contributions), int64(m.Contributors), state.Micros(w.now())); err != nil {
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`, e, m.Ruleset, hash.String(), m.Root, int64(m.Total.In), int64(m.Total.Allocated), int64(m.Total.Held),
+			int64(m.Total.Remainder), int64(m.Contributions), int64(m.Contributors), state.Micros(w.now())); err != nil {
 			return err
 		}
 		var rows [][]any
@@ -511,6 +546,39 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 		}
 		if err := insert(ctx, tx, `INSERT INTO reward_accounts (contributor_id, address, cumulative) VALUES `,
 			` ON CONFLICT (contributor_id, address) DO UPDATE SET cumulative = excluded.cumulative`, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		for i, a := range out.Allocations {
+			if out.Accounts[i].Current {
+				rows = append(rows, []any{a.Contributor, a.Escrow, a.Debt})
+			}
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_balances (contributor_id, escrow, debt) VALUES `,
+			` ON CONFLICT (contributor_id) DO UPDATE SET escrow = excluded.escrow, debt = excluded.debt`, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		for _, h := range out.Escrow {
+			rows = append(rows, []any{e, string(h.Drive), int64(h.Amount)})
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_escrow (epoch, drive_id, amount) VALUES `, ``, rows); err != nil {
+			return err
+		}
+		for _, h := range out.Hits {
+			if h.State == rewards.HitOpen {
+				continue
+			}
+			if _, err := tx.Exec(ctx, `UPDATE work_orders SET state = $3, epoch = $4 WHERE id = $1 AND cell = $2`, h.Order, h.Cell.Int64(), string(h.State), e); err != nil {
+				return err
+			}
+		}
+		for _, c := range in.Corrections {
+			if _, err := tx.Exec(ctx, `UPDATE corrections SET applied_epoch = $2 WHERE id = $1`, c.ID, e); err != nil {
+				return err
+			}
+		}
+		if err := w.openHolds(ctx, tx, in, out); err != nil {
 			return err
 		}
 		rows = rows[:0]

@@ -1,9 +1,16 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/json"
 	"fmt"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/lake"
@@ -115,7 +122,7 @@ func TestClosePublishesAndBooks(t *testing.T) {
 	b.drive(ann, monday.Add(10*time.Hour), 5)
 	b.drive(ben, monday.Add(11*time.Hour), 3)
 	m := b.close(epoch)
-	if m.Contributions != 8 || m.Contributors != 2 || m.Allocated == 0 || m.Previous != nil {
+	if m.Contributions != 8 || m.Contributors != 2 || m.Total.Allocated == 0 || m.Previous != nil {
 		t.Fatalf("%+v", m)
 	}
 	for _, f := range append(m.Inputs, m.Outputs...) {
@@ -131,8 +138,8 @@ func TestClosePublishesAndBooks(t *testing.T) {
 	if l, _, ok := tree.Proof(record.ReservedAddress(ann)); !ok || int64(l.Amount) != al[ann+" reserve"].Cumulative {
 		t.Errorf("ann's reserve: %+v, %+v", l, al)
 	}
-	if got := b.count(`SELECT SUM(amount) FROM allocations`); got != int64(m.Allocated) {
-		t.Errorf("booked %d, allocated %d", got, m.Allocated)
+	if got := b.count(`SELECT SUM(amount) FROM allocations`); got != int64(m.Total.Allocated) {
+		t.Errorf("booked %d, allocated %d", got, m.Total.Allocated)
 	}
 	if got := b.count(`SELECT COUNT(*) FROM reward_frames`); got != 8 {
 		t.Errorf("%d frames booked", got)
@@ -158,7 +165,7 @@ func TestReplayChangesNothing(t *testing.T) {
 		t.Errorf("%+v", next)
 	}
 	al := b.allocations(epoch.Next())
-	if al[ben].Amount == 0 || al[ann+" reserve"].Cumulative != int64(m.Allocated) {
+	if al[ben].Amount == 0 || al[ann+" reserve"].Cumulative != int64(m.Total.Allocated) {
 		t.Errorf("%+v", al)
 	}
 }
@@ -171,6 +178,9 @@ func TestCrashAnywhereIsCompletedByTheNextClose(t *testing.T) {
 	want := whole.close(epoch)
 	names := append(append(record.InputNames(), record.OutputNames()...), record.ManifestName)
 	for n := range names {
+		if n%3 != 1 && n != len(names)-1 && n != 0 { // each is a whole network; these cover both sides of the inputs' end
+			continue
+		}
 		b := newBench(t)
 		b.drive(ann, monday.Add(10*time.Hour), 3)
 		b.drive(ben, monday.Add(11*time.Hour), 4)
@@ -274,7 +284,7 @@ func TestOpenEpochsWaitForTheEndAndTheUploads(t *testing.T) {
 	}
 	e := epoch
 	for i, want := range []int{2, 0, 0, 1} {
-		if m := b.close(e); m.Contributions != want || (m.Allocated > 0) != (want > 0) || m.Root == "" {
+		if m := b.close(e); m.Contributions != want || (m.Total.Allocated > 0) != (want > 0) || m.Root == "" {
 			t.Errorf("week %d: %+v", i, m)
 		}
 		e = e.Next()
@@ -299,4 +309,170 @@ func TestEpochsCloseInOrderAndNotEarly(t *testing.T) {
 	if err := b.w.Close(b.ctx, survey.EpochOf(monday.Add(-time.Hour))); survey.KindOf(err) != survey.Conflict {
 		t.Errorf("before the first: %v", err)
 	}
+}
+
+// read serves a published epoch to record's functions.
+func (b *bench) read(e survey.Epoch) fs.FS {
+	dir := fstest.MapFS{}
+	for _, n := range append(append(record.InputNames(), record.OutputNames()...), record.ManifestName) {
+		if body, _, err := b.w.Store.Get(b.ctx, store.Ledger, store.EpochKey(e, n), 1<<30); err == nil {
+			dir[n] = &fstest.MapFile{Data: body}
+		}
+	}
+	return dir
+}
+
+func (b *bench) verify(e survey.Epoch, previous fs.FS) {
+	b.Helper()
+	r, err := record.Verify(b.read(e), previous)
+	if err != nil || !r.OK() {
+		b.Fatalf("verify %s: %v %v", e, err, r.Differences)
+	}
+}
+
+func TestHeldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T) {
+	b := newBench(t)
+	good := b.drive(ann, monday.Add(10*time.Hour), 3)
+	bad := b.drive(ben, monday.Add(40*time.Hour), 3)
+	b.exec(`INSERT INTO drive_findings (drive_id, kind, evidence, found_by, found_at) VALUES ($1, 'replay', '{"of":"x"}', 'test', 1), ($2, 'replay', '{}', 'test', 1)`, bad, good)
+	b.close(epoch)
+	b.verify(epoch, nil)
+	held := b.count(`SELECT SUM(amount) FROM reward_escrow`)
+	if n := b.count(`SELECT SUM(held) FROM allocations`); n == 0 || n != held || b.count(`SELECT SUM(amount) FROM allocations`) != 0 {
+		t.Fatalf("held %d, escrow by drive %d", n, held)
+	}
+	ctx := b.ctx
+	if err := b.w.Appeal(ctx, ann, survey.DriveID(bad), "mine"); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("appeal against another's hold: %v", err)
+	}
+	if err := b.w.Appeal(ctx, ben, survey.DriveID(bad), "I drive this way every day"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "trust:1", "another tyre pressure"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "trust:1", "again"); err != nil {
+		t.Errorf("the same decision again: %v", err)
+	}
+	if err := b.w.Decide(ctx, survey.DriveID(bad), false, "trust:1", "no"); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("the other decision: %v", err)
+	}
+	// ann never answers.
+	b.now = b.now.Add(15 * 24 * time.Hour)
+	if n, err := b.w.Lapse(ctx); n != 1 || err != nil {
+		t.Fatalf("lapsed %d: %v", n, err)
+	}
+	b.drive(ann, epoch.Next().Start().Add(time.Hour), 1)
+	b.close(epoch.Next())
+	b.verify(epoch.Next(), b.read(epoch))
+	al := b.allocations(epoch.Next())
+	benHeld := b.count(`SELECT held FROM allocations WHERE contributor_id = $1 AND epoch = $2`, ben, epoch.String())
+	if a := al[ben]; a.Corrected != benHeld || a.Escrow != 0 || a.Cumulative != benHeld {
+		t.Errorf("ben: %+v, held %d", a, benHeld)
+	}
+	if a := al[ann+" reserve"]; a.Corrected != 0 || a.Escrow != 0 || a.Amount == 0 {
+		t.Errorf("ann: %+v", a)
+	}
+	b.close(epoch.Next().Next())
+	if a := b.allocations(epoch.Next().Next())[ben]; a.Corrected != 0 || a.Cumulative != benHeld {
+		t.Errorf("a correction was booked twice: %+v", a)
+	}
+}
+
+func TestAdjustmentsOrdersSpendAndReviewsReachTheEpoch(t *testing.T) {
+	b := newBench(t)
+	b.drive(ann, monday.Add(10*time.Hour), 3)
+	us := func(d time.Duration) int64 { return monday.Add(d).UnixMicro() }
+	b.exec(`INSERT INTO work_orders (id, cell, price, opens_at, closes_at) VALUES ('o', $1, 55, $2, $3), ('o', $4, 66, $2, $5)`,
+		cell.Int64(), us(0), us(20*time.Hour), (cell + 99<<9).Int64(), us(10*24*time.Hour))
+	b.exec(`INSERT INTO reward_spend (id, cell, amount, at) VALUES ('a', $1, 1000, $2), ('b', $1, 1000, $2), ('late', $1, 9, $3)`, cell.Int64(), us(time.Hour), us(8*24*time.Hour))
+	b.exec(`INSERT INTO reward_reviews (id, contributor_id, points, at) VALUES ('r', $1, 3, $2)`, ben, us(time.Hour))
+	m := b.close(epoch)
+	b.verify(epoch, nil)
+	if m.Pools[1].In != 2000 || m.Pools[1].Burned != 1500 || m.Pools[2].Allocated != 55 || m.Contributors != 2 {
+		t.Errorf("%+v", m.Pools)
+	}
+	if n := b.count(`SELECT COUNT(*) FROM work_orders WHERE state = 'filled' AND epoch = $1`, epoch.String()); n != 1 {
+		t.Errorf("%d orders filled", n)
+	}
+	fix := record.Correction{ID: "x", Contributor: ann, Epoch: epoch.String(), Amount: 5, Reason: "counted wrong", DecidedBy: "trust:1"}
+	for range 2 {
+		if err := b.w.Adjust(b.ctx, fix); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fix.Amount = 6
+	if err := b.w.Adjust(b.ctx, fix); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("the same id for another amount: %v", err)
+	}
+	fix.ID, fix.Epoch = "y", epoch.Next().String()
+	if err := b.w.Adjust(b.ctx, fix); survey.KindOf(err) != survey.NotFound {
+		t.Errorf("an open epoch: %v", err)
+	}
+	b.drive(ann, epoch.Next().Start().Add(time.Hour), 1)
+	b.now = b.now.Add(7 * 24 * time.Hour)
+	b.close(epoch.Next())
+	b.verify(epoch.Next(), b.read(epoch))
+	if a := b.allocations(epoch.Next())[ann+" reserve"]; a.Corrected != 5 {
+		t.Errorf("%+v", a)
+	}
+	if n := b.count(`SELECT COUNT(*) FROM work_orders WHERE state = 'refunded'`); n != 1 {
+		t.Errorf("%d orders refunded", n)
+	}
+}
+
+func TestBlockedAddressesEarnIntoTheReserve(t *testing.T) {
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := merkle.ParseAddress("0x2222222222222222222222222222222222222222")
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := worker.ScreenList{Role: "compliance", Issued: "2024-05-01", Addresses: []merkle.Address{a}}
+	msg, err := l.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Signature = ed25519.Sign(key, msg)
+	text, err := json.Marshal(l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.ListScreen(bytes.Replace(text, []byte("compliance"), []byte("complience"), 1), pub); survey.KindOf(err) != survey.Unauthorized {
+		t.Errorf("a forged list: %v", err)
+	}
+	list, err := worker.ListScreen(text, pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	down := false
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var ask struct{ Addresses []merkle.Address }
+		if err := json.NewDecoder(r.Body).Decode(&ask); down || err != nil {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		json.NewEncoder(w).Encode(map[string]any{"blocked": ask.Addresses})
+	}))
+	defer srv.Close()
+	for name, s := range map[string]worker.Screener{"list": list, "service": worker.HTTPScreen(srv.URL, srv.Client())} {
+		b := newBench(t)
+		b.w.Screen = s
+		b.drive(ben, monday.Add(time.Hour), 2)
+		b.close(epoch)
+		if r := b.allocations(epoch)[ben+" reserve"]; r.Amount == 0 {
+			t.Errorf("%s: %+v", name, b.allocations(epoch))
+		}
+	}
+	down = true
+	b := newBench(t)
+	b.w.Screen = worker.HTTPScreen(srv.URL, srv.Client())
+	b.drive(ben, monday.Add(time.Hour), 2)
+	if err := b.w.Close(b.ctx, epoch); survey.KindOf(err) != survey.Unavailable {
+		t.Errorf("the service is down: %v", err)
+	}
+	down = false
+	b.close(epoch)
 }

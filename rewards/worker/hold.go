@@ -1,0 +1,220 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards/record"
+)
+
+// States of a hold. It opens with the first close that holds something of the drive. The contributor may appeal until
+// the deadline; without an appeal the hold is then confirmed. An appeal moves the deadline on by as much again, for the
+// decision; without a decision the drive is then cleared, so that silence of the network never costs a driver.
+const (
+	HoldOpen      = "open"
+	HoldAppealed  = "appealed"
+	HoldCleared   = "cleared"
+	HoldConfirmed = "confirmed"
+)
+
+func (w *Worker) appealTime() time.Duration {
+	if w.AppealTime > 0 {
+		return w.AppealTime
+	}
+	return 14 * 24 * time.Hour
+}
+
+// openHolds gives notice for each drive of which the epoch holds something.
+func (w *Worker) openHolds(ctx context.Context, tx *state.Tx, in record.Inputs, out record.Outcome) error {
+	if len(out.Escrow) == 0 {
+		return nil
+	}
+	owner := make(map[survey.DriveID]survey.ContributorID, len(in.Drives))
+	for _, d := range in.Drives {
+		owner[d.ID] = d.Contributor
+	}
+	now := w.now()
+	for _, h := range out.Escrow {
+		evidence, err := findings(ctx, tx, h.Drive)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at)
+			VALUES ($1, $2, 'open', $3, $4, $5) ON CONFLICT (drive_id) DO NOTHING`,
+			string(h.Drive), string(owner[h.Drive]), evidence, state.Micros(now), state.Micros(now.Add(w.appealTime()))); err != nil {
+			return err
+		}
+		// Decided while the epoch was being closed: what it held follows at once.
+		if err := w.settleHold(ctx, tx, h.Drive); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// settleHold enters a correction for each epoch that holds something of a drive that is decided on. The id makes a
+// second one for the same epoch impossible.
+func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID) error {
+	var st, evidence, contributor, reason, by string
+	if err := tx.QueryRow(ctx, `SELECT state, evidence, contributor_id, reason, decided_by FROM reward_holds WHERE drive_id = $1`, string(d)).
+		Scan(&st, &evidence, &contributor, &reason, &by); err != nil {
+		return err
+	}
+	kind := record.CorrectionForfeit
+	switch st {
+	case HoldCleared:
+		kind = record.CorrectionRelease
+	case HoldConfirmed:
+	default:
+		return nil
+	}
+	type held struct {
+		epoch  string
+		amount int64
+	}
+	hs, err := query(ctx, tx, func(scan func(...any) error) (h held, err error) {
+		return h, scan(&h.epoch, &h.amount)
+	}, `SELECT epoch, amount FROM reward_escrow WHERE drive_id = $1 ORDER BY epoch`, string(d))
+	if err != nil {
+		return err
+	}
+	for _, h := range hs {
+		id := survey.HashOf([]byte("hold:" + h.epoch + ":" + string(d))).String()[:32]
+		if _, err := tx.Exec(ctx, `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, created_at)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`, id, contributor, h.epoch, string(kind), h.amount, reason,
+			survey.HashOf([]byte(evidence)).String(), by, state.Micros(w.now())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// findings is the evidence against a drive as JSON: kind → what was found.
+func findings(ctx context.Context, q state.Querier, d survey.DriveID) (string, error) {
+	type row struct{ kind, evidence string }
+	rows, err := query(ctx, q, func(scan func(...any) error) (r row, err error) {
+		return r, scan(&r.kind, &r.evidence)
+	}, `SELECT kind, evidence FROM drive_findings WHERE drive_id = $1 ORDER BY kind`, string(d))
+	if err != nil {
+		return "", err
+	}
+	m := map[string]json.RawMessage{}
+	for _, r := range rows {
+		if !json.Valid([]byte(r.evidence)) {
+			return "", survey.Errorf(survey.Invalid, "evidence of finding %s on drive %s is not JSON", r.kind, d)
+		}
+		m[r.kind] = json.RawMessage(r.evidence)
+	}
+	b, err := json.Marshal(m)
+	return string(b), err
+}
+
+// Appeal records the contributor's answer to a hold. After the deadline, or once decided, it is a Conflict.
+func (w *Worker) Appeal(ctx context.Context, c survey.ContributorID, d survey.DriveID, text string) error {
+	if text == "" || len(text) > 4000 {
+		return survey.Errorf(survey.Invalid, "an appeal has 1 to 4000 bytes of text")
+	}
+	now := w.now()
+	n, err := w.DB.Exec(ctx, `UPDATE reward_holds SET state = 'appealed', appeal = $3, deadline_at = $4
+		WHERE drive_id = $1 AND contributor_id = $2 AND state = 'open' AND deadline_at > $5`,
+		string(d), string(c), text, state.Micros(now.Add(w.appealTime())), state.Micros(now))
+	if err == nil && n == 0 {
+		err = survey.Errorf(survey.Conflict, "drive %s has no open hold of yours", d).WithHint("an appeal must come before the deadline, once")
+	}
+	return err
+}
+
+// Decide ends a hold: what closed epochs hold of the drive is released or forfeited by corrections that the next close
+// books. by names the role and key that decided. Deciding twice the same way changes nothing; otherwise it is a
+// Conflict, because the correction may be booked.
+func (w *Worker) Decide(ctx context.Context, d survey.DriveID, clear bool, by, reason string) error {
+	if by == "" || reason == "" {
+		return survey.Errorf(survey.Invalid, "a decision needs who decided and why")
+	}
+	return w.DB.Tx(ctx, func(tx *state.Tx) error { return w.decide(ctx, tx, d, clear, by, reason) })
+}
+
+func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, clear bool, by, reason string) error {
+	to := HoldConfirmed
+	if clear {
+		to = HoldCleared
+	}
+	var st string
+	err := tx.QueryRow(ctx, `SELECT state FROM reward_holds WHERE drive_id = $1`, string(d)).Scan(&st)
+	switch {
+	case err == state.ErrNoRows:
+		return survey.Errorf(survey.NotFound, "drive %s is not held", d)
+	case err != nil:
+		return err
+	case st == to:
+		return nil
+	case st != HoldOpen && st != HoldAppealed:
+		return survey.Errorf(survey.Conflict, "drive %s is already %s", d, st)
+	}
+	if _, err := tx.Exec(ctx, `UPDATE reward_holds SET state = $2, reason = $3, decided_by = $4, decided_at = $5 WHERE drive_id = $1`,
+		string(d), to, reason, by, state.Micros(w.now())); err != nil {
+		return err
+	}
+	return w.settleHold(ctx, tx, d)
+}
+
+// Lapse decides the holds whose deadline has passed: unanswered ones are confirmed, unheard appeals are cleared. It
+// gives how many.
+func (w *Worker) Lapse(ctx context.Context) (int, error) {
+	type due struct{ drive, state string }
+	ds, err := query(ctx, w.DB, func(scan func(...any) error) (d due, err error) {
+		return d, scan(&d.drive, &d.state)
+	}, `SELECT drive_id, state FROM reward_holds WHERE state IN ('open', 'appealed') AND deadline_at <= $1 ORDER BY drive_id`, state.Micros(w.now()))
+	if err != nil {
+		return 0, err
+	}
+	for i, d := range ds {
+		reason := "no appeal before the deadline"
+		if d.state == HoldAppealed {
+			reason = "the appeal was not decided in time"
+		}
+		if err := w.Decide(ctx, survey.DriveID(d.drive), d.state == HoldAppealed, "deadline", reason); err != nil {
+			return i, fmt.Errorf("lapse hold of drive %s: %w", d.drive, err)
+		}
+	}
+	return len(ds), nil
+}
+
+// Adjust enters a correction of a closed epoch that is no hold: an error of the network's, to the contributor's credit
+// or debit. The id is the caller's; a repeat of it with the same content changes nothing, with other content it is a
+// Conflict.
+func (w *Worker) Adjust(ctx context.Context, c record.Correction) error {
+	e, err := survey.ParseEpoch(c.Epoch)
+	if err != nil {
+		return err
+	}
+	if c.ID == "" || c.Contributor == "" || c.Amount == 0 || c.Reason == "" || c.DecidedBy == "" {
+		return survey.Errorf(survey.Invalid, "an adjustment needs an id, a contributor, an amount, a reason and who decided")
+	}
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		var n, m int64
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM epochs WHERE epoch = $1`, e.String()).Scan(&n); err != nil {
+			return err
+		}
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM contributors WHERE id = $1`, c.Contributor).Scan(&m); err != nil {
+			return err
+		}
+		if n == 0 || m == 0 {
+			return survey.Errorf(survey.NotFound, "epoch %s is not closed, or there is no contributor %s", e, c.Contributor)
+		}
+		changed, err := tx.Exec(ctx, `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, created_at)
+			VALUES ($1, $2, $3, 'adjust', $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`, c.ID, c.Contributor, e.String(), c.Amount, c.Reason, c.Evidence, c.DecidedBy, state.Micros(w.now()))
+		if err != nil || changed == 1 {
+			return err
+		}
+		if err = tx.QueryRow(ctx, `SELECT COUNT(*) FROM corrections WHERE id = $1 AND contributor_id = $2 AND epoch = $3 AND kind = 'adjust' AND amount = $4`,
+			c.ID, c.Contributor, e.String(), c.Amount).Scan(&n); err == nil && n == 0 {
+			err = survey.Errorf(survey.Conflict, "correction %s exists with other content", c.ID)
+		}
+		return err
+	})
+}
