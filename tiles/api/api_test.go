@@ -15,11 +15,11 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"github.com/klauspost/compress/gzip"
 	"github.com/paulmach/orb/encoding/mvt"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -40,9 +40,7 @@ func newWorld(t testing.TB, c api.Config) *world {
 	t.Helper()
 	w := &world{db: testkit.DB(t), st: testkit.S3(t), mux: http.NewServeMux()}
 	w.Town = maptest.Fill(t, w.db, w.st, 6, 60, "")
-	cfg := huma.DefaultConfig("test", "1")
-	cfg.CreateHooks = nil
-	w.hapi = humago.New(w.mux, cfg)
+	w.hapi = httpx.NewAPI(w.mux, "test", "1")
 	api.Register(w.mux, w.hapi, api.Deps{DB: w.db, Store: w.st, Config: c})
 	return w
 }
@@ -405,7 +403,7 @@ func TestOverviewCountsWhatIsPublished(t *testing.T) {
 		t.Fatalf("%+v", o)
 	}
 	empty := &world{db: testkit.DB(t), st: testkit.S3(t), mux: http.NewServeMux()}
-	api.Register(empty.mux, humago.New(empty.mux, huma.DefaultConfig("test", "1")), api.Deps{DB: empty.db, Store: empty.st})
+	api.Register(empty.mux, httpx.NewAPI(empty.mux, "test", "1"), api.Deps{DB: empty.db, Store: empty.st})
 	if o := decode[api.Overview](t, empty.get("/v1/map")); o.Frames != 0 || o.Bounds != nil || o.Layers == nil || len(o.Layers) != 0 {
 		t.Fatalf("%+v", o)
 	}

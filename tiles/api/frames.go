@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -246,31 +247,31 @@ func (s *Server) registerFrames(mux *http.ServeMux, hapi huma.API) {
 		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"Map"},
 			Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusServiceUnavailable}}
 	}
-	huma.Register(hapi, op("get-map", "/v1/map", "Totals, bounds and layers of the map"), func(ctx context.Context, _ *struct{}) (*answer[Overview], error) {
+	httpx.Handle(hapi, op("get-map", "/v1/map", "Totals, bounds and layers of the map"), func(ctx context.Context, _ *struct{}) (*answer[Overview], error) {
 		o, err := s.overview(ctx)
 		if err != nil {
-			return nil, s.problem(err)
+			return nil, err
 		}
 		return give("public, max-age=5", o), nil
 	})
-	huma.Register(hapi, op("list-cell-frames", "/v1/cells/{h3}/frames", "Frames of an H3 cell, newest first"), func(ctx context.Context, in *cellFramesIn) (*answer[FramePage], error) {
+	httpx.Handle(hapi, op("list-cell-frames", "/v1/cells/{h3}/frames", "Frames of an H3 cell, newest first"), func(ctx context.Context, in *cellFramesIn) (*answer[FramePage], error) {
 		p, err := s.cellFrames(ctx, in)
 		if err != nil {
-			return nil, s.problem(err)
+			return nil, err
 		}
 		return give("public, max-age=10", p), nil
 	})
-	huma.Register(hapi, op("get-frame", "/v1/frames/{id}", "A frame"), func(ctx context.Context, in *frameIn) (*answer[Frame], error) {
+	httpx.Handle(hapi, op("get-frame", "/v1/frames/{id}", "A frame"), func(ctx context.Context, in *frameIn) (*answer[Frame], error) {
 		f, err := s.frame(ctx, in.ID)
 		if err != nil {
-			return nil, s.problem(err)
+			return nil, err
 		}
 		return give("public, max-age=60", f.Frame), nil
 	})
-	huma.Register(hapi, op("list-sequence-frames", "/v1/sequences/{id}/frames", "Frames of a drive, in the order in which they were taken"), func(ctx context.Context, in *sequenceIn) (*answer[FramePage], error) {
+	httpx.Handle(hapi, op("list-sequence-frames", "/v1/sequences/{id}/frames", "Frames of a drive, in the order in which they were taken"), func(ctx context.Context, in *sequenceIn) (*answer[FramePage], error) {
 		p, err := s.sequenceFrames(ctx, in)
 		if err != nil {
-			return nil, s.problem(err)
+			return nil, err
 		}
 		return give("public, max-age=10", p), nil
 	})

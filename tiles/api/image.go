@@ -45,13 +45,13 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	f, err := s.frame(ctx, r.PathValue("id"))
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	width := 0
 	if q := r.URL.Query().Get("width"); q != "" {
 		if width, err = strconv.Atoi(q); err != nil || !slices.Contains(thumbWidths[:], width) {
-			s.fail(w, r, survey.Errorf(survey.Invalid, "width %.20q is not one of %v", q, thumbWidths))
+			fail(w, r, survey.Errorf(survey.Invalid, "width %.20q is not one of %v", q, thumbWidths))
 			return
 		}
 	}
@@ -76,7 +76,7 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	}
 	body, err := s.images.get(ctx, f, width)
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	h.Set("Content-Type", "image/jpeg")

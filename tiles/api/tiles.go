@@ -93,7 +93,7 @@ func (s *Server) layers(v *view) []LayerRef {
 func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) {
 	v, err := s.tiles.current(r.Context())
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	s.writeJSON(w, r, cacheTileJSON, struct {
@@ -105,12 +105,12 @@ func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) {
 	name, ok := strings.CutSuffix(r.PathValue("file"), ".json")
 	v, err := s.tiles.current(r.Context())
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	l := v.layers[name]
 	if !ok || l == nil {
-		s.fail(w, r, survey.Errorf(survey.NotFound, "there is no layer %.40q", name).WithHint("GET /v1/tiles lists the layers"))
+		fail(w, r, survey.Errorf(survey.NotFound, "there is no layer %.40q", name).WithHint("GET /v1/tiles lists the layers"))
 		return
 	}
 	s.writeJSON(w, r, cacheTileJSON, s.describe(v, l))
@@ -120,7 +120,7 @@ func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) {
 func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, cache string, body any) {
 	b, err := json.Marshal(body)
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	h := w.Header()
@@ -154,7 +154,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	v, err := s.tiles.current(ctx)
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	name, version := r.PathValue("layer"), r.PathValue("version")
@@ -167,7 +167,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 			}
 		}
 		if err != nil {
-			s.fail(w, r, err)
+			fail(w, r, err)
 			return
 		}
 	}
@@ -176,7 +176,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 		err = survey.Errorf(survey.NotFound, "layer %s has zooms %d to %d", name, l.set.MinZoom, l.set.MaxZoom)
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	t, err := s.tiles.get(ctx, l, archive.ID(z, x, y))
@@ -189,7 +189,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if err != nil {
-		s.fail(w, r, err)
+		fail(w, r, err)
 		return
 	}
 	h := w.Header()
@@ -224,7 +224,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 	}
 	if l.set.Type == archive.TileMVT && &tag[0] == &t.identity[0] {
 		if body, err = archive.Gunzip(body, 64<<20); err != nil {
-			s.fail(w, r, err)
+			fail(w, r, err)
 			return
 		}
 		length = []string{strconv.Itoa(len(body))}

@@ -11,9 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
-
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/tiles/api"
 	"github.com/roadcomb/roadcomb/tiles/api/maptest"
@@ -28,7 +26,7 @@ func site(t *testing.T, c viewer.Config, photos string) (http.Handler, *maptest.
 	db, st := testkit.DB(t), testkit.S3(t)
 	town := maptest.Fill(t, db, st, 24, 100, photos)
 	mux := http.NewServeMux()
-	api.Register(mux, humago.New(mux, huma.DefaultConfig("test", "1")), api.Deps{DB: db, Store: st,
+	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: db, Store: st,
 		Config: api.Config{Attribution: "Synthetic town"}})
 	h, err := viewer.Handler(c)
 	if err != nil {

@@ -12,22 +12,18 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-	"sort"
 	"testing"
 	"time"
 
-	"github.com/paulmach/orb"
-	"github.com/paulmach/orb/encoding/mvt"
-	"github.com/paulmach/orb/geojson"
-	"github.com/paulmach/orb/maptile"
-
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/tiles/archive"
+	"github.com/roadcomb/roadcomb/tiles/worker"
 )
 
 // Town is what Fill put in.
@@ -37,16 +33,12 @@ type Town struct {
 	Drives []survey.DriveID
 	Center geo.Point
 	AsOf   time.Time
-	cells  map[survey.Cell]*cell
-	lines  map[survey.DriveID][]frame
 
 	manifest archive.Manifest
 }
 
 type frame struct {
 	id      survey.FrameID
-	drive   survey.DriveID
-	seq     int
 	at      time.Time
 	p       geo.Point
 	heading geo.BearingDeg
@@ -54,15 +46,7 @@ type frame struct {
 	quality survey.Quality
 }
 
-type cell struct {
-	id          survey.Cell // resolution 10
-	ring        orb.Ring
-	n           int
-	quality     survey.PPM
-	first, last time.Time
-}
-
-// Resolution of the frames' cells; tiles show them at two less.
+// Resolution of the frames' cells.
 const Resolution = 12
 
 // Fill makes a town of drives of frames (at most 100 each). With photos set, frames look like the images of that
@@ -70,8 +54,7 @@ const Resolution = 12
 func Fill(t testing.TB, db *state.DB, st *store.Store, drives, frames int, photos string) *Town {
 	t.Helper()
 	ctx := context.Background()
-	tw := &Town{Center: geo.Point{Lat: 55.7047, Lon: 13.1910}, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC),
-		cells: map[survey.Cell]*cell{}, lines: map[survey.DriveID][]frame{}}
+	tw := &Town{Center: geo.Point{Lat: 55.7047, Lon: 13.1910}, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
 	pictures := pictures(t, photos)
 	var objects []string
 	for i, p := range pictures {
@@ -99,7 +82,20 @@ func Fill(t testing.TB, db *state.DB, st *store.Store, drives, frames int, photo
 	if err != nil {
 		t.Fatal(err)
 	}
-	tw.Publish(t, st)
+	clock := func() time.Time { return tw.AsOf }
+	index := cells.Cells{DB: db, Clock: clock}
+	for _, d := range tw.Drives {
+		if err := index.Index(ctx, state.IndexArgs{DriveID: d}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	build := worker.Worker{DB: db, Store: st, Clock: clock}
+	if err := build.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if tw.manifest, _, err = worker.Manifest(ctx, st); err != nil {
+		t.Fatal(err)
+	}
 	return tw
 }
 
@@ -127,7 +123,7 @@ func pictures(t testing.TB, dir string) [][]byte {
 
 func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures [][]byte, objects []string) error {
 	id := survey.DriveID(survey.HashOf(fmt.Appendf(nil, "drive %d", d)).String()[:32])
-	age := time.Duration(d*d*d*7%577) * 24 * time.Hour
+	age := time.Duration(d*d*7%110) * 24 * time.Hour
 	began := tw.AsOf.Add(-age - 10*time.Hour)
 	// A zigzag through a slightly turned grid of streets.
 	at := geo.Destination(tw.Center, geo.BearingDeg(d*97%360), geo.Meters(100+d*53%700))
@@ -151,7 +147,7 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 	}
 	tw.Drives = append(tw.Drives, id)
 	_, err := tx.Exec(ctx, `INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
-		VALUES ($1, 'u1', 'c1', 'dev', 'indexed', $2, $3, $3, $4, 1, $5, '')`, string(id), state.Micros(shots[0].Time), state.Micros(shots[len(shots)-1].Time), len(shots), mm)
+		VALUES ($1, 'u1', 'c1', 'dev', 'vision', $2, $3, $3, $4, 1, $5, '')`, string(id), state.Micros(shots[0].Time), state.Micros(shots[len(shots)-1].Time), len(shots), mm)
 	if err != nil {
 		return err
 	}
@@ -165,27 +161,16 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 		score := 400e3 + 590e3*(0.5+0.5*math.Sin(float64(i*7+d*13)))
 		q := survey.Quality{Score: survey.PPM(score), Grade: string("EDCBA"[min(4, int(score/200e3))]), Sharpness: survey.PPM(score * 0.9), Exposure: 830e3,
 			Resolution: 700e3, Position: 910e3, Clear: 990e3, Version: "test"}
-		f := frame{survey.FrameID(survey.HashOf(fmt.Appendf(nil, "frame %d %d", d, i)).String()[:32]), id, i, s.Time, s.Point, s.Heading, 0, q}
-		var h *cell
-		if f.cell, h, err = tw.cellOf(s.Point); err != nil {
+		id12, err := hex.CellOf(s.Point, Resolution)
+		if err != nil {
 			return err
-		} else if h.n == 0 {
-			h.first, h.last = f.at, f.at
 		}
+		f := frame{survey.FrameID(survey.HashOf(fmt.Appendf(nil, "frame %d %d", d, i)).String()[:32]), s.Time, s.Point, s.Heading, id12, q}
 		st := survey.FramePublished
 		if d == 0 && i == len(shots)-1 {
 			st, tw.Hidden = survey.FrameQuarantined, f.id
 		} else {
 			tw.Frames = append(tw.Frames, f.id)
-			tw.lines[id] = append(tw.lines[id], f)
-			h.n++
-			h.quality += q.Score
-			if f.at.After(h.last) {
-				h.last = f.at
-			}
-			if f.at.Before(h.first) {
-				h.first = f.at
-			}
 		}
 		qj, err := json.Marshal(q)
 		if err != nil {
@@ -212,75 +197,6 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 		}
 	}
 	return nil
-}
-
-func (tw *Town) cellOf(p geo.Point) (survey.Cell, *cell, error) {
-	id, err := hex.CellOf(p, Resolution)
-	if err != nil {
-		return 0, nil, err
-	}
-	up := id.Parent(10)
-	h := tw.cells[up]
-	if h == nil {
-		h = &cell{id: up}
-		for _, c := range hex.Boundary(up) {
-			h.ring = append(h.ring, orb.Point{c.Lon, c.Lat})
-		}
-		h.ring = append(h.ring, h.ring[0])
-		tw.cells[up] = h
-	}
-	return id, h, nil
-}
-
-// Publish builds the tiles and swaps the manifest in.
-func (tw *Town) Publish(t testing.TB, st *store.Store) archive.Manifest {
-	t.Helper()
-	m := archive.Manifest{Format: archive.ManifestFormat, Version: 1, AsOf: tw.AsOf, Layers: map[string]archive.Tileset{}}
-	for _, l := range []struct {
-		name     string
-		min, max int
-		fc       *geojson.FeatureCollection
-	}{{"coverage", 0, 14, tw.coverage()}, {"sequences", 8, 14, tw.sequences()}, {"images", 14, 14, tw.images()}} {
-		w := archive.NewWriter()
-		defer w.Close()
-		bounds := orb.Bound{Min: orb.Point{180, 90}, Max: orb.Point{-180, -90}}
-		for z := l.min; z <= l.max; z++ {
-			byTile := map[maptile.Tile][]*geojson.Feature{}
-			for _, f := range l.fc.Features {
-				b := f.Geometry.Bound()
-				bounds = bounds.Union(b)
-				lo, hi := maptile.At(b.LeftTop(), maptile.Zoom(z)), maptile.At(b.RightBottom(), maptile.Zoom(z))
-				for x := lo.X; x <= hi.X; x++ {
-					for y := lo.Y; y <= hi.Y; y++ {
-						k := maptile.New(x, y, maptile.Zoom(z))
-						byTile[k] = append(byTile[k], &geojson.Feature{Geometry: orb.Clone(f.Geometry), Properties: f.Properties})
-					}
-				}
-			}
-			for k, fs := range byTile {
-				fc := geojson.NewFeatureCollection()
-				fc.Features = fs
-				ly := mvt.NewLayer(l.name, fc)
-				ly.Version = 2
-				ly.ProjectToTile(k)
-				b, err := mvt.Marshal(mvt.Layers{ly})
-				if err == nil {
-					b, err = archive.Gzip(nil, b)
-				}
-				if err == nil {
-					err = w.Add(archive.ID(z, int(k.X), int(k.Y)), b)
-				}
-				if err != nil {
-					t.Fatal(err)
-				}
-			}
-		}
-		box := [4]float64{bounds.Min[0], bounds.Min[1], bounds.Max[0], bounds.Max[1]}
-		m.Layers[l.name] = put(t, st, l.name, w, l.min, l.max, box)
-	}
-	swap(t, st, m)
-	tw.manifest = m
-	return m
 }
 
 // PublishLayer replaces one layer by the tiles in w, all of zoom z.
@@ -317,50 +233,4 @@ func swap(t testing.TB, st *store.Store, m archive.Manifest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-func (tw *Town) coverage() *geojson.FeatureCollection {
-	fc := geojson.NewFeatureCollection()
-	ids := make([]survey.Cell, 0, len(tw.cells))
-	for id := range tw.cells {
-		ids = append(ids, id)
-	}
-	sort.Slice(ids, func(i, j int) bool { return ids[i] < ids[j] })
-	for _, id := range ids {
-		c := tw.cells[id]
-		f := geojson.NewFeature(orb.Polygon{c.ring})
-		days := tw.AsOf.Sub(c.last).Hours() / 24
-		f.Properties = geojson.Properties{"h3": id.String(), "res": 10, "freshness": int(1e6 * math.Exp2(-days/90)), "quality": int(c.quality) / max(1, c.n), "count": c.n,
-			"first_seen": c.first.UnixMilli(), "last_seen": c.last.UnixMilli()}
-		fc.Append(f)
-	}
-	return fc
-}
-
-func (tw *Town) sequences() *geojson.FeatureCollection {
-	fc := geojson.NewFeatureCollection()
-	for _, id := range tw.Drives {
-		fs := tw.lines[id]
-		var line orb.LineString
-		for _, f := range fs {
-			line = append(line, orb.Point{f.p.Lon, f.p.Lat})
-		}
-		f := geojson.NewFeature(line)
-		f.Properties = geojson.Properties{"id": string(id), "captured_at": fs[0].at.UnixMilli(), "ended_at": fs[len(fs)-1].at.UnixMilli(), "frames": len(fs)}
-		fc.Append(f)
-	}
-	return fc
-}
-
-func (tw *Town) images() *geojson.FeatureCollection {
-	fc := geojson.NewFeatureCollection()
-	for _, id := range tw.Drives {
-		for _, x := range tw.lines[id] {
-			f := geojson.NewFeature(orb.Point{x.p.Lon, x.p.Lat})
-			f.Properties = geojson.Properties{"id": string(x.id), "sequence_id": string(id), "seq": x.seq, "captured_at": x.at.UnixMilli(), "compass_angle": int(x.heading),
-				"quality": x.quality.Grade, "cell": x.cell.String()}
-			fc.Append(f)
-		}
-	}
-	return fc
 }

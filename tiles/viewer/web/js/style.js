@@ -64,7 +64,7 @@ export function style(theme, tiles) {
           'circle-stroke-color': c.ring, 'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 14, 0.5, 17, 1.6] } },
       { id: 'headings', type: 'symbol', source: 'images', 'source-layer': 'images', minzoom: 15.5, filter: ['has', 'compass_angle'],
         layout: { 'icon-image': `view-${theme}`, 'icon-rotate': ['get', 'compass_angle'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
-          'icon-size': ['interpolate', ['linear'], ['zoom'], 15.5, 0.35, 19, 0.9] } })
+          'icon-size': ['interpolate', ['linear'], ['zoom'], 15.5, 0.5, 19, 1.3] } })
   }
   return { version: 8, name: 'roadcomb', sources, layers, transition: { duration: 200, delay: 0 } }
 }
