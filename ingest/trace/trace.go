@@ -85,12 +85,12 @@ func Clean(tr survey.Trace, g Gate) (survey.Trace, Dropped) {
 	out := make(survey.Trace, 0, len(tr))
 	for _, f := range tr {
 		switch {
+		case f.Kind == survey.FixNone, f.Kind == survey.Fix2D && !g.Allow2D:
+			drop.NoFix++
 		case !f.Point.Valid():
 			drop.BadPosition++
 		case f.Point.IsNull():
 			drop.NullIsland++
-		case f.Kind == survey.FixNone, f.Kind == survey.Fix2D && !g.Allow2D:
-			drop.NoFix++
 		case f.Satellites != 0 && f.Satellites < g.MinSatellites:
 			drop.Satellites++
 		case f.HDOP > g.MaxHDOP:

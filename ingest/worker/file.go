@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"path"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/roadcomb/roadcomb/ingest/exif"
+	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -35,10 +37,14 @@ type file struct {
 	curve   *trace.Curve
 	fixes   int
 	dropped trace.Dropped
+	film    media.Film
+	course  media.Cleaned // of a film
 
-	verdict *survey.Verdict // nil while none is due
-	fixed   bool            // verdict is of the file itself, whatever the others are
-	used    bool            // a track that placed an image
+	placed  int                   // frames of a film that are in a drive
+	lost    map[survey.Reason]int // those that are not
+	verdict *survey.Verdict       // nil while none is due
+	fixed   bool                  // verdict is of the file itself, whatever the others are
+	used    bool                  // a track that placed an image
 }
 
 func (f *file) folder() string { return path.Dir(f.path) }
@@ -54,7 +60,7 @@ func (f *file) reject(r survey.Reason, vars map[string]any, format string, args 
 
 // again forgets what depends on other files, before another plan.
 func (f *file) again() {
-	f.used = false
+	f.used, f.placed, f.lost = false, 0, nil
 	if !f.fixed {
 		f.verdict = nil
 	}
@@ -86,6 +92,9 @@ func (w *Worker) look(ctx context.Context, cfg Config, f *file) error {
 		if err != nil {
 			return f.missing(err)
 		}
+		if media.Is(head) {
+			return w.lookFilm(ctx, cfg, f)
+		}
 		if !trace.IsGPX(head) && !trace.IsNMEA(head) {
 			f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": limit}, "%q has %d bytes; the limit for its kind is %d.", f.path, f.bytes, limit)
 			return nil
@@ -108,8 +117,30 @@ func (w *Worker) look(ctx context.Context, cfg Config, f *file) error {
 		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": len(body)}, "")
 		return nil
 	}
-	f.read(cfg, body)
-	return nil
+	return f.read(cfg, body)
+}
+
+// lookFilm streams a film that is too large to hold.
+func (w *Worker) lookFilm(ctx context.Context, cfg Config, f *file) error {
+	f.kind = kindFilm
+	if f.bytes > cfg.MaxFilmBytes {
+		f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": cfg.MaxFilmBytes}, "The film %q has %d bytes; the limit is %d.", f.path, f.bytes, cfg.MaxFilmBytes)
+		return nil
+	}
+	o, info, err := w.Store.Open(ctx, store.Private, f.object)
+	if err != nil {
+		return f.missing(err)
+	}
+	defer o.Close()
+	sum, n, err := survey.HashReader(o)
+	if err != nil {
+		return fmt.Errorf("read %q: %w", f.path, err)
+	}
+	if n != f.bytes || sum != f.sha {
+		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": info.Bytes}, "")
+		return nil
+	}
+	return f.readFilm(cfg, &blocks{ctx: ctx, s: w.Store, key: f.object, size: n})
 }
 
 // missing turns an object that does not exist into a verdict and passes other faults on.
@@ -121,12 +152,15 @@ func (f *file) missing(err error) error {
 	return nil
 }
 
-// read finds out what the bytes are.
-func (f *file) read(cfg Config, body []byte) {
+// read finds out what the bytes are. Its error is that of storage.
+func (f *file) read(cfg Config, body []byte) error {
 	switch {
 	case exif.Is(body):
 		f.kind = kindImage
 		f.readImage(cfg, body)
+	case media.Is(body):
+		f.kind = kindFilm
+		return f.readFilm(cfg, bytes.NewReader(body))
 	case trace.IsGPX(body):
 		f.kind = kindTrack
 		tr, st, err := trace.ReadGPX(bytes.NewReader(body))
@@ -136,8 +170,95 @@ func (f *file) read(cfg Config, body []byte) {
 		tr, st, err := trace.ReadNMEA(bytes.NewReader(body))
 		f.readTrack(cfg, tr, st, err)
 	default:
-		f.reject(survey.ReasonUnknownType, nil, "%q is not a JPEG image, a GPX track or an NMEA track.", path.Base(f.path))
+		f.reject(survey.ReasonUnknownType, nil, "%q is not a JPEG image, an MP4 or MOV film, a GPX track or an NMEA track.", path.Base(f.path))
 	}
+	return nil
+}
+
+func (f *file) readFilm(cfg Config, r io.ReaderAt) error {
+	film, err := media.Read(r, f.bytes)
+	switch survey.KindOf(err) {
+	case survey.Unsupported:
+		f.reject(survey.ReasonUnknownType, nil, "%s", err)
+		return nil
+	case survey.Invalid:
+		f.reject(survey.ReasonCorrupt, nil, "%s", err)
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read film %q: %w", f.path, err)
+	}
+	f.film = film
+	if film.Width == 0 || film.Height == 0 {
+		f.reject(survey.ReasonCorrupt, nil, "The film has no picture.")
+		return nil
+	}
+	if film.Format == "" {
+		f.reject(survey.ReasonNoPosition, map[string]any{"seconds": film.Duration.Seconds()},
+			"The film holds no position track of a kind that is read (GoPro, CAMM, BlackVue, Novatek).")
+		return nil
+	}
+	gate := cfg.Gate
+	if film.Format == "gpmf" && gate.MaxHDOP == 0 {
+		gate.MaxHDOP = 10 // GoPro writes a position DOP; mapillary_tools' limit
+	}
+	f.course = film.Clean(gate)
+	f.fixes, f.dropped = f.course.Fixes, f.course.Dropped
+	if f.fixes == 0 {
+		f.reject(survey.ReasonTrackEmpty, map[string]any{"format": film.Format, "fixes": len(film.Fixes), "untrusted": f.dropped.Total()},
+			"The film's track has %d positions, but none that can be trusted.", len(film.Fixes))
+	}
+	return nil
+}
+
+// blocks reads an object by range, a block at a time, and keeps the last few: metadata lies close together.
+type blocks struct {
+	ctx  context.Context
+	s    *store.Store
+	key  string
+	size int64
+	held [8]struct {
+		at int64 // block number + 1
+		b  []byte
+	}
+	next int
+}
+
+const blockSize = 128 << 10
+
+func (r *blocks) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) {
+		if off >= r.size {
+			return n, io.EOF
+		}
+		b, err := r.block(off / blockSize)
+		if err != nil {
+			return n, err
+		}
+		skip := off % blockSize
+		if skip >= int64(len(b)) {
+			return n, io.ErrUnexpectedEOF
+		}
+		c := copy(p[n:], b[skip:])
+		n, off = n+c, off+int64(c)
+	}
+	return n, nil
+}
+
+func (r *blocks) block(i int64) ([]byte, error) {
+	for _, h := range r.held {
+		if h.at == i+1 {
+			return h.b, nil
+		}
+	}
+	b, err := r.s.Range(r.ctx, store.Private, r.key, i*blockSize, min(blockSize, r.size-i*blockSize), "")
+	if err != nil {
+		return nil, err
+	}
+	r.held[r.next].at, r.held[r.next].b = i+1, b
+	r.next = (r.next + 1) % len(r.held)
+	return b, nil
 }
 
 func (f *file) readImage(cfg Config, body []byte) {

@@ -36,6 +36,7 @@ type shot struct {
 	fix   survey.Fix // Time, Point and what else is known
 	flags []survey.Flag
 	track *file // what placed it, if not the image itself
+	pts   int64 // of a frame of a film, microseconds; -1 for an image
 }
 
 func (s *shot) flag(fl survey.Flag) {
@@ -46,8 +47,8 @@ func (s *shot) flag(fl survey.Flag) {
 
 // camera is what images of one recording share.
 type camera struct {
-	folder, maker, model string
-	width, height        int
+	kind, folder, maker, model string
+	width, height              int
 }
 
 // plan decides. It is a pure function of the files as read, the upload and the configuration.
@@ -57,10 +58,13 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	groups := map[camera][]*file{}
 	var order []camera
 	for _, f := range files {
-		if f.kind != kindImage || f.verdict != nil {
+		if f.verdict != nil || f.kind != kindImage && f.kind != kindFilm {
 			continue
 		}
-		c := camera{f.folder(), f.meta.Make, f.meta.Model, f.meta.Width, f.meta.Height}
+		c := camera{f.kind, f.folder(), f.meta.Make, f.meta.Model, f.meta.Width, f.meta.Height}
+		if f.kind == kindFilm {
+			c = camera{f.kind, f.folder(), f.film.Make, f.film.Model, f.film.Width, f.film.Height}
+		}
 		if groups[c] == nil {
 			order = append(order, c)
 		}
@@ -70,6 +74,10 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	rules.Trim = cfg.trim(u.options.TrimMeters)
 	rules.Zones = u.zones
 	for _, c := range order { // files come in order of their paths, so order is too
+		if c.kind == kindFilm {
+			p.cut(u, c, u.sane(u.film(groups[c])), rules)
+			continue
+		}
 		timed, untimed := u.locate(groups[c], tracks)
 		u.assume(untimed)
 		for _, shots := range [][]*shot{timed, untimed} {
@@ -77,6 +85,9 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 		}
 	}
 	for _, f := range files {
+		if f.kind == kindFilm && f.verdict == nil {
+			f.filmVerdict()
+		}
 		if f.kind != kindTrack || f.verdict != nil {
 			continue
 		}
@@ -91,12 +102,62 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	return p
 }
 
+// film cuts frames from films along their tracks.
+func (u upload) film(fs []*file) []*shot {
+	var out []*shot
+	for _, f := range fs {
+		for _, at := range f.course.Plan(f.film.Duration) {
+			fix, ok := f.course.At(at)
+			if !ok {
+				continue
+			}
+			s := &shot{f: f, fix: fix, pts: at.Microseconds()}
+			s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+			switch {
+			case fix.Time.IsZero():
+				s.fix.Time = untimedStart.Add(at)
+				if !u.options.CapturedAt.IsZero() {
+					s.fix.Time = u.options.CapturedAt.UTC().Truncate(time.Microsecond).Add(at)
+				}
+				s.flag(survey.FlagTimeAssumed)
+			case f.course.GPS:
+			case u.options.ClockOffset != 0:
+				s.fix.Time = fix.Time.Add(u.options.ClockOffset)
+				s.flag(survey.FlagTimeOffset)
+			default:
+				s.flag(survey.FlagTimeZoneAssumed)
+			}
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// filmVerdict accepts a film that gave a frame to a drive, and otherwise rejects it for what befell most of its frames.
+func (f *file) filmVerdict() {
+	vars := map[string]any{"format": f.film.Format, "seconds": thousandth(f.film.Duration.Seconds()), "fixes": f.fixes, "untrusted": f.dropped.Total()}
+	if f.placed > 0 {
+		vars["frames"] = f.placed
+		v := survey.Accept()
+		v.Vars = vars
+		f.verdict = &v
+		return
+	}
+	why := survey.ReasonTrackEmpty
+	for _, r := range survey.Reasons() {
+		if f.lost[r] > f.lost[why] {
+			why = r
+		}
+	}
+	f.reject(why, vars, "")
+}
+
 // locate finds a time and a place for each image of one camera. What has a place but no time comes back apart; what
 // has no place is rejected.
 func (u upload) locate(fs []*file, tracks tracks) (timed, untimed []*shot) {
 	clock := u.clock(fs, tracks)
 	for _, f := range fs {
-		s := &shot{f: f}
+		s := &shot{f: f, pts: -1}
 		clock.set(s)
 		if !u.position(s, tracks) {
 			continue
@@ -198,6 +259,10 @@ func (u upload) sane(shots []*shot) []*shot {
 		if !t.Before(cameraFloor) && !t.After(latest) {
 			return false
 		}
+		if s.pts >= 0 {
+			s.f.lose(survey.ReasonBadTime)
+			return true
+		}
 		s.f.reject(survey.ReasonBadTime, map[string]any{"captured_at": t.Format(time.RFC3339)},
 			"The capture time %s is not between the year 2000 and now.", t.Format(time.RFC3339))
 		return true
@@ -215,11 +280,22 @@ func (p *plan) cut(u upload, c camera, shots []*shot, rules trace.Rules) {
 	}
 	drives, rejected := trace.Cut(in, rules)
 	for _, r := range rejected {
-		shots[r.Index].f.verdict = &r.Verdict
+		if s := shots[r.Index]; s.pts >= 0 {
+			s.f.lose(r.Verdict.Reason)
+		} else {
+			s.f.verdict = &r.Verdict
+		}
 	}
 	for _, d := range drives {
 		p.drives = append(p.drives, build(u, c, shots, d))
 	}
+}
+
+func (f *file) lose(r survey.Reason) {
+	if f.lost == nil {
+		f.lost = map[survey.Reason]int{}
+	}
+	f.lost[r]++
 }
 
 func build(u upload, c camera, shots []*shot, placed []trace.Placed) *drive {
@@ -258,12 +334,16 @@ func build(u upload, c camera, shots []*shot, placed []trace.Placed) *drive {
 		for _, fl := range f.Flags {
 			flags[fl] = true
 		}
+		if s.pts >= 0 {
+			f.ID, f.Width, f.Height = survey.NewFilmFrameID(s.f.sha, s.pts), s.f.film.Width, s.f.film.Height
+			s.f.placed++
+		}
 		if s.track != nil {
 			sources[s.track.sha] = true
 		}
 		d.frames = append(d.frames, f)
 		d.objects = append(d.objects, s.f.object)
-		d.pts = append(d.pts, -1)
+		d.pts = append(d.pts, s.pts)
 	}
 	d.drive.StartedAt, d.drive.EndedAt = d.frames[0].CapturedAt, d.frames[len(d.frames)-1].CapturedAt
 	for fl := range flags {

@@ -42,6 +42,7 @@ const (
 type Config struct {
 	MaxImageBytes int64 // default 64 MiB
 	MaxTrackBytes int64 // default 256 MiB
+	MaxFilmBytes  int64 // default 64 GiB
 	MaxPixels     int64 // default 150 million
 	MinSide       int   // least width and height; default 64
 	Parallel      int   // files read at a time; default the number of processors
@@ -65,6 +66,7 @@ func (c Config) withDefaults() Config {
 	}
 	set(&c.MaxImageBytes, 64<<20)
 	set(&c.MaxTrackBytes, 256<<20)
+	set(&c.MaxFilmBytes, 64<<30)
 	set(&c.MaxPixels, 150_000_000)
 	if c.MinSide <= 0 {
 		c.MinSide = 64
@@ -151,7 +153,7 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 		for _, f := range files {
 			f.again()
 		}
-		if err := w.duplicates(ctx, files); err != nil {
+		if err := w.duplicates(ctx, id, files); err != nil {
 			return fmt.Errorf("ingest upload %s: %w", id, err)
 		}
 		p := w.plan(cfg, u, files)
@@ -235,7 +237,7 @@ func (w *Worker) files(ctx context.Context, id survey.UploadID) ([]*file, error)
 
 // duplicates rejects files whose bytes came before: within the upload the first path stays, and among uploads whoever
 // committed first.
-func (w *Worker) duplicates(ctx context.Context, files []*file) error {
+func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files []*file) error {
 	first := map[survey.Hash]*file{}
 	byID := map[survey.FrameID]*file{}
 	var ids []survey.FrameID
@@ -252,6 +254,16 @@ func (w *Worker) duplicates(ctx context.Context, files []*file) error {
 			id := survey.NewFrameID(f.sha)
 			byID[id] = f
 			ids = append(ids, id)
+		}
+		if f.kind == kindFilm {
+			var n int64
+			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*) FROM upload_files WHERE sha256 = $1 AND kind = $2 AND verdict = 'accepted' AND upload_id <> $3`,
+				f.sha.String(), kindFilm, string(upload)).Scan(&n); err != nil {
+				return err
+			}
+			if n > 0 {
+				f.reject(survey.ReasonDuplicate, nil, "The same film was accepted in an earlier upload; it counts once.")
+			}
 		}
 	}
 	taken, err := w.taken(ctx, ids)

@@ -165,6 +165,9 @@ func folder(t testing.TB, prefix string, elem ...string) map[string][]byte {
 		t.Fatal(err)
 	}
 	for _, e := range es {
+		if e.IsDir() {
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(dir, e.Name()))
 		if err != nil {
 			t.Fatal(err)
@@ -489,5 +492,34 @@ func TestReceivedIsStampedByTheHook(t *testing.T) {
 	}
 	if !newest.Equal(morning.Add(2 * time.Second)) {
 		t.Errorf("newest %v", newest)
+	}
+}
+
+func TestAFilmGivesFramesAlongItsTrack(t *testing.T) {
+	b := folder(t, "card/", "gopro")["card/karma.mp4"]
+	for _, streamed := range []bool{false, true} {
+		n := open(t)
+		if streamed {
+			n.w.Config.MaxImageBytes = 1 << 20 // larger files are read by range
+		}
+		id := n.send("c1", map[string][]byte{"card/GOPR0001.MP4": b, "card/cut.mp4": b[:len(b)/2]}, survey.UploadOptions{})
+		n.ingest(id)
+		vs := n.verdicts(id)
+		if vs["card/GOPR0001.MP4"] != "accepted" || vs["card/cut.mp4"] != "corrupt" {
+			t.Fatalf("%v", vs)
+		}
+		if c := n.int(`SELECT COUNT(*) FROM frames WHERE film_pts_us >= 0 AND width = 854 AND sha256 = $1`, survey.HashOf(b).String()); c != 10 {
+			t.Errorf("%d frames", c)
+		}
+		first := state.Time(n.int(`SELECT MIN(captured_at) FROM frames`))
+		if want := time.Date(2017, 4, 17, 19, 27, 57, 0, time.UTC); first.Sub(want).Abs() > time.Second {
+			t.Errorf("first at %v", first)
+		}
+		n.contributor("c2")
+		again := n.send("c2", map[string][]byte{"other.mp4": b}, survey.UploadOptions{})
+		n.ingest(again)
+		if vs := n.verdicts(again); vs["other.mp4"] != "duplicate" {
+			t.Errorf("%v", vs)
+		}
 	}
 }

@@ -1,0 +1,282 @@
+package media
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// gpsEpoch is what GPS time counts from; leap is how far it is ahead of UTC since 2017.
+var gpsEpoch = time.Date(1980, 1, 6, 0, 0, 0, 0, time.UTC)
+
+const leap = 18 * time.Second
+
+// camm reads a camera motion metadata track (developers.google.com/streetview/publish/camm-spec), little-endian: packets
+// of type 5 (position) and 6 (position, time, accuracy, velocity). Type 6 is preferred.
+func (p *parser) camm(f *Film) error {
+	le := binary.LittleEndian
+	f64 := func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) }
+	f32 := func(b []byte) float64 { return float64(math.Float32frombits(le.Uint32(b))) }
+	var five, six []Fix
+	err := p.each("camm", func(s sample, b []byte) {
+		if len(b) < 4 {
+			return
+		}
+		switch le.Uint16(b[2:]) {
+		case 5:
+			if len(b) >= 28 {
+				five = append(five, Fix{At: s.at, Fix: survey.Fix{Point: geo.Point{Lat: f64(b[4:]), Lon: f64(b[12:])}, Alt: geo.Meters(f64(b[20:])), HasAlt: true}})
+			}
+		case 6:
+			if len(b) < 60 {
+				return
+			}
+			b = b[4:]
+			fix := Fix{At: s.at, Fix: survey.Fix{Kind: fixKind(le.Uint32(b[8:])), Point: geo.Point{Lat: f64(b[12:]), Lon: f64(b[20:])}, Alt: geo.Meters(f32(b[28:])), HasAlt: true}}
+			if acc := f32(b[32:]); acc > 0 && acc < 1e6 {
+				fix.Accuracy = geo.Meters(acc)
+			}
+			if e, n := f32(b[40:]), f32(b[44:]); math.Hypot(e, n) < 200 {
+				fix.Speed, fix.HasSpeed = geo.SpeedMPS(math.Hypot(e, n)), true
+				if fix.Speed > 0.5 {
+					fix.Heading, fix.HasHeading = geo.NormalizeBearing(math.Atan2(e, n)*180/math.Pi), true
+				}
+			}
+			if t := f64(b); t > 0 && t < 1e11 {
+				fix.Time = cammTime(t, f.Created)
+			}
+			six = append(six, fix)
+		}
+	})
+	for i := range six {
+		six[i].clean()
+	}
+	for i := range five {
+		five[i].clean()
+	}
+	if f.Fixes = six; len(six) == 0 {
+		f.Fixes = five
+	}
+	return err
+}
+
+// cammTime reads seconds since the GPS epoch. Some writers count from 1970 instead: where the film's header has a date,
+// the reading nearer to it is taken.
+func cammTime(s float64, created time.Time) time.Time {
+	gps := gpsEpoch.Add(time.Duration(math.Round(s*1e6)) * time.Microsecond).Add(-leap)
+	unix := time.UnixMicro(int64(math.Round(s * 1e6))).UTC()
+	if !created.IsZero() && created.Sub(unix).Abs() < created.Sub(gps).Abs() {
+		return unix
+	}
+	return gps
+}
+
+// clean makes values that are no numbers harmless; the gate drops the fix.
+func (f *Fix) clean() {
+	if math.IsNaN(float64(f.Alt)) || math.Abs(float64(f.Alt)) > 20000 {
+		f.Alt, f.HasAlt = 0, false
+	}
+	if math.IsNaN(float64(f.Speed)) {
+		f.Speed, f.HasSpeed = 0, false
+	}
+}
+
+// blackvue reads the NMEA text that BlackVue keeps in free/gps, each line "[milliseconds by the camera's clock]$…".
+func (p *parser) blackvue(f *Film) error {
+	if p.bvText.n == 0 {
+		return nil
+	}
+	b, err := p.bytes(p.bvText, maxText)
+	if err != nil {
+		return err
+	}
+	var d trace.NMEA
+	var start int64 // the first line, by the camera's clock
+	var offsets []time.Duration
+	for line := range bytes.Lines(b) {
+		line = bytes.TrimLeft(line, "\r\n \x00")
+		if len(line) == 0 || line[0] != '[' {
+			continue
+		}
+		end := bytes.IndexByte(line, ']')
+		if end < 0 || end > 20 {
+			continue
+		}
+		ms, err := strconv.ParseInt(string(line[1:end]), 10, 64)
+		if err != nil || ms <= 0 || ms > 1<<42 {
+			continue
+		}
+		if start == 0 {
+			start = ms
+		}
+		rest := line[end+1:]
+		if i := bytes.IndexByte(rest, '['); i >= 0 { // some lines are followed by a second stamp
+			rest = rest[:i]
+		}
+		d.Line(rest)
+		if len(offsets) < 64 && bytes.Contains(rest, []byte("RMC,")) {
+			var one trace.NMEA
+			one.Line(rest)
+			if tr, _ := one.End(); len(tr) == 1 && tr[0].Kind != survey.FixNone {
+				offsets = append(offsets, time.UnixMilli(ms).Sub(tr[0].Time))
+			}
+		}
+	}
+	tr, _ := d.End()
+	if len(tr) == 0 {
+		return nil
+	}
+	zero := tr[0].Time
+	if len(offsets) > 0 {
+		m, _ := trace.MedianOffset(offsets)
+		zero = time.UnixMilli(start).Add(-m)
+	}
+	for _, x := range tr {
+		f.Fixes = append(f.Fixes, Fix{At: x.Time.Sub(zero), Fix: x})
+	}
+	if c, err := p.bytes(span{p.bvCopyright.off, min(p.bvCopyright.n, 512)}, 512); err == nil {
+		f.Model = copyrightModel(c)
+	}
+	return nil
+}
+
+// copyrightModel reads the model, and nothing else, of "maker;model;version;…" or {"model":…}: serial numbers stay out.
+func copyrightModel(b []byte) string {
+	s := strings.Trim(string(b), " \x00\r\n")
+	var j struct {
+		Model string `json:"model"`
+	}
+	if json.Unmarshal([]byte(s), &j) == nil {
+		return text([]byte(j.Model))
+	}
+	if parts := strings.Split(s, ";"); len(parts) > 1 {
+		return text([]byte(parts[1]))
+	}
+	return ""
+}
+
+// maxBlocks bounds a Novatek index: a day at one block a second.
+const maxBlocks = 100_000
+
+// novatek reads the blocks that a Novatek camera's moov/gps box points at, one for each second: "free", "GPS ", and
+// somewhere after, little-endian: hour, minute, second, year−2000, month, day (uint32), A or V, N or S, E or W, a byte,
+// latitude and longitude as float32 DDDMM.MMMM, speed in knots, and on newer ones the course. float32 rounds a position
+// by up to about 0.6 m.
+func (p *parser) novatek(f *Film) error {
+	if p.nvtk.n < 16 {
+		return nil
+	}
+	index, err := p.bytes(span{p.nvtk.off, min(p.nvtk.n, 8+8*maxBlocks)}, 8+8*maxBlocks)
+	if err != nil {
+		return err
+	}
+	var blocks []Fix
+	buf := make([]byte, 512)
+	for i := 8; i+8 <= len(index); i += 8 {
+		off, n := int64(binary.BigEndian.Uint32(index[i:])), int64(binary.BigEndian.Uint32(index[i+4:]))
+		if off == 0 || n < 100 || off+n > p.size {
+			continue
+		}
+		b := buf[:min(n, int64(len(buf)))]
+		if err := p.read(b, off); err != nil {
+			return err
+		}
+		if string(b[4:12]) != "freeGPS " {
+			continue
+		}
+		fix, ok := novatekBlock(b)
+		if !ok {
+			fix.Kind = survey.FixNone
+		}
+		blocks = append(blocks, Fix{Fix: fix})
+	}
+	// Blocks come evenly over the film; about one a second.
+	each := time.Second
+	if len(blocks) > 0 && f.Duration > 0 {
+		if d := f.Duration / time.Duration(len(blocks)); d > 900*time.Millisecond && d < 1100*time.Millisecond {
+			each = d
+		}
+	}
+	valid := false
+	for i := range blocks {
+		blocks[i].At = time.Duration(i) * each
+		valid = valid || blocks[i].Kind != survey.FixNone
+	}
+	if valid {
+		f.Fixes = blocks
+	}
+	return nil
+}
+
+func novatekBlock(b []byte) (fix survey.Fix, ok bool) {
+	at := -1
+	for _, i := range []int{72, 36} { // the places known; others are searched for
+		if marker(b, i) {
+			at = i
+			break
+		}
+	}
+	for i := 36; at < 0 && i < len(b)-20; i++ {
+		if marker(b, i) {
+			at = i
+		}
+	}
+	if at < 0 {
+		return fix, false
+	}
+	le := binary.LittleEndian
+	u := func(i int) int { return int(le.Uint32(b[at-24+4*i:])) }
+	h, mi, s, y, mo, d := u(0), u(1), u(2), u(3), u(4), u(5)
+	if y < 100 {
+		y += 2000
+	}
+	if h > 23 || mi > 59 || s > 60 || y < 2000 || y > 2100 || mo < 1 || mo > 12 || d < 1 || d > 31 {
+		return fix, false
+	}
+	fix.Time = time.Date(y, time.Month(mo), d, h, mi, s, 0, time.UTC)
+	if b[at] != 'A' {
+		return fix, false
+	}
+	f32 := func(i int) float64 {
+		if at+i+4 > len(b) {
+			return math.NaN()
+		}
+		return float64(math.Float32frombits(le.Uint32(b[at+i:])))
+	}
+	lat, lon := minutes(f32(4)), minutes(f32(8))
+	if b[at+1] == 'S' {
+		lat = -lat
+	}
+	if b[at+2] == 'W' {
+		lon = -lon
+	}
+	fix.Point = geo.Point{Lat: lat, Lon: lon}
+	if !fix.Point.Valid() {
+		return fix, false
+	}
+	if v := f32(12); v >= 0 && v < 400 {
+		fix.Speed, fix.HasSpeed = geo.SpeedMPS(v*1852/3600), true
+	}
+	if c := f32(16); c > 0 && c <= 360 && float64(fix.Speed) > 0.5 {
+		fix.Heading, fix.HasHeading = geo.NormalizeBearing(c), true
+	}
+	return fix, true
+}
+
+func marker(b []byte, i int) bool {
+	return i >= 36 && i+12 <= len(b) && (b[i] == 'A' || b[i] == 'V') && (b[i+1] == 'N' || b[i+1] == 'S') && (b[i+2] == 'E' || b[i+2] == 'W')
+}
+
+// minutes turns DDDMM.MMMM into degrees.
+func minutes(v float64) float64 {
+	d := math.Trunc(v / 100)
+	return d + (v-100*d)/60
+}

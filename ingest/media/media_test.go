@@ -1,0 +1,402 @@
+package media_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/roadcomb/roadcomb/ingest/media"
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+func shared(t testing.TB, elem ...string) []byte {
+	t.Helper()
+	root := os.Getenv("ROADCOMB_SHARED")
+	if root == "" {
+		root = "../../../shared"
+	}
+	b, err := os.ReadFile(filepath.Join(append([]string{root, "data"}, elem...)...))
+	if err != nil {
+		t.Skipf("shared test data is absent: %v", err)
+	}
+	return b
+}
+
+func ExampleRead() {
+	// Two positions in the packets of a CAMM track.
+	b := film("camm", packets(2), time.Second)
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	fmt.Println(f.Format, f.Fixes[1].At, f.Fixes[1].Point, err)
+	// Output: camm 1s 48.0001000,11.0000000 <nil>
+}
+
+func TestKarmaHasTheFixesThatExiftoolFinds(t *testing.T) {
+	b := shared(t, "gopro", "karma.mp4")
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f.Format != "gpmf" || f.Model != "GoPro Karma v1.0" || f.Width != 854 || f.Height != 480 || len(f.Fixes) != 47 || f.Duration.Round(100*time.Millisecond) != 12100*time.Millisecond {
+		t.Fatalf("%+v, %d fixes", f, len(f.Fixes))
+	}
+	c := f.Clean(trace.Gate{})
+	if d := geo.Distance(f.Fixes[0].Point, geo.Point{Lat: 33.1254, Lon: -117.33}); d > 200 || c.Fixes != 47 {
+		t.Errorf("%.0f m off, %d fixes kept", float64(d), c.Fixes)
+	}
+	if d := c.Start.Sub(f.Created); d < -time.Second || d > time.Second || !c.GPS {
+		t.Errorf("starts at %v by GPS, %v by its header", c.Start, f.Created)
+	}
+	plan := c.Plan(f.Duration)
+	if len(plan) < 8 || len(plan) > 12 {
+		t.Errorf("%v", plan)
+	}
+	for i := 1; i < len(plan); i++ {
+		a, _ := c.At(plan[i-1])
+		z, _ := c.At(plan[i])
+		if d := geo.Distance(a.Point, z.Point); d < media.Step || d > media.Step+1 {
+			t.Errorf("frames %d and %d are %.2f m apart", i-1, i, float64(d))
+		}
+	}
+	m, err := mp4.DecodeFile(bytes.NewReader(b), mp4.WithDecodeMode(mp4.DecModeLazyMdat))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if mv := m.Moov.Mvhd; time.Duration(mv.Duration)*time.Second/time.Duration(mv.Timescale) != f.Duration {
+		t.Errorf("another reader says %d/%d", mv.Duration, mv.Timescale)
+	}
+}
+
+func TestPayloadsOfManyGoPros(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		fixes int
+		kind  survey.FixKind
+		at    string
+	}{
+		{"hero5", 18, survey.Fix3D, "2017-04-17T17:31:03"}, {"hero6", 17, survey.FixNone, "2018-01-24T19:28:01"},
+		{"hero6+ble", 18, survey.FixNone, "2018-03-23T22:51:39"}, {"Fusion", 19, survey.Fix3D, "2018-03-23T17:25:37"},
+		{"hero7", 308, survey.Fix3D, "2019-01-03T16:33:34"}, {"hero11", 110, survey.Fix3D, "2022-09-20T13:29:36"}, {"karma", 4, survey.Fix3D, "2017-04-17T19:27:57"},
+	} {
+		fs := media.GPMF(shared(t, "gopro", "gpmf-payloads", c.name+".raw"), 0, time.Second)
+		if len(fs) != c.fixes {
+			t.Errorf("%s: %d fixes, want %d", c.name, len(fs), c.fixes)
+			continue
+		}
+		if f := fs[0]; f.Kind != c.kind || f.Time.Format("2006-01-02T15:04:05") != c.at || !f.Point.Valid() || f.Point.IsNull() {
+			t.Errorf("%s: %+v", c.name, f)
+		}
+	}
+}
+
+// box makes an ISO box.
+func box(name string, parts ...[]byte) []byte {
+	b := append([]byte{0, 0, 0, 0}, name...)
+	for _, p := range parts {
+		b = append(b, p...)
+	}
+	binary.BigEndian.PutUint32(b, uint32(len(b)))
+	return b
+}
+
+func be(vs ...uint32) []byte {
+	var b []byte
+	for _, v := range vs {
+		b = binary.BigEndian.AppendUint32(b, v)
+	}
+	return b
+}
+
+// head is ftyp, mvhd (created 2024-05-10 02:00 UTC) and a picture track of 640 × 360.
+func moov(dur time.Duration, more ...[]byte) []byte {
+	created := uint32(time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC).Sub(time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second)
+	mvhd := box("mvhd", be(0, created, created, 1000, uint32(dur.Milliseconds())), make([]byte, 80))
+	tkhd := box("tkhd", make([]byte, 40), be(1<<16, 0, 0, 0, 1<<16, 0, 0, 0, 1<<30), be(640<<16, 360<<16))
+	return box("moov", append([][]byte{mvhd, box("trak", tkhd)}, more...)...)
+}
+
+var ftyp = box("ftyp", []byte("isom"), be(0))
+
+// film has one metadata track of the format, a sample each step.
+func film(format string, samples [][]byte, step time.Duration) []byte {
+	var data []byte
+	sizes, offs := be(0, 0, uint32(len(samples))), be(0, uint32(len(samples)))
+	at := uint32(len(ftyp) + 8)
+	for _, s := range samples {
+		offs = append(offs, be(at)...)
+		sizes = append(sizes, be(uint32(len(s)))...)
+		data = append(data, s...)
+		at += uint32(len(s))
+	}
+	stbl := box("stbl", box("stsd", be(0, 1), box(format, make([]byte, 8))), box("stts", be(0, 1, uint32(len(samples)), uint32(step.Milliseconds()))),
+		box("stsz", sizes), box("stsc", be(0, 1, 1, 1, 1)), box("stco", offs))
+	trak := box("trak", box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("meta"), be(0, 0, 0)), box("minf", stbl)))
+	return append(append(append([]byte{}, ftyp...), box("mdat", data)...), moov(step*time.Duration(len(samples)), trak)...)
+}
+
+func f64(b []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+}
+func f32(b []byte, v float64) []byte {
+	return binary.LittleEndian.AppendUint32(b, math.Float32bits(float32(v)))
+}
+
+// packets are CAMM type 6, 11 m apart going north at 11 m/s from 2024-05-10 02:00:00 UTC.
+func packets(n int) (out [][]byte) {
+	gps := time.Date(2024, 5, 10, 2, 0, 18, 0, time.UTC).Sub(time.Date(1980, 1, 6, 0, 0, 0, 0, time.UTC)).Seconds()
+	for i := range n {
+		b := []byte{0, 0, 6, 0}
+		b = f64(b, gps+float64(i))
+		b = binary.LittleEndian.AppendUint32(b, 3)
+		b = f64(f64(b, 48+0.0001*float64(i)), 11)
+		for _, v := range []float64{500, 2.5, 3, 0, 11.1, 0, 0.5} {
+			b = f32(b, v)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
+func TestCAMM(t *testing.T) {
+	b := film("camm", packets(20), time.Second)
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil || f.Format != "camm" || len(f.Fixes) != 20 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	x := f.Fixes[19]
+	if x.At != 19*time.Second || !x.Time.Equal(time.Date(2024, 5, 10, 2, 0, 19, 0, time.UTC)) || x.Accuracy != 2.5 || math.Abs(float64(x.Speed)-11.1) > 1e-3 || x.Heading != 0 || !x.HasHeading || x.Kind != survey.Fix3D {
+		t.Errorf("%+v", x)
+	}
+	// Type 5, and a writer that counts from 1970.
+	min := [][]byte{f64(f64(f64([]byte{0, 0, 5, 0}, 48), 11), 500), f64(f64(f64([]byte{0, 0, 5, 0}, 48.001), 11), 500)}
+	b = film("camm", min, time.Second)
+	if f, err = media.Read(bytes.NewReader(b), int64(len(b))); err != nil || len(f.Fixes) != 2 || f.Fixes[1].Point.Lat != 48.001 || f.Clean(trace.Gate{}).GPS {
+		t.Errorf("%+v %v", f, err)
+	}
+	unix := packets(1)
+	copy(unix[0][4:], f64(nil, float64(time.Date(2024, 5, 10, 2, 0, 5, 0, time.UTC).Unix())))
+	b = film("camm", unix, time.Second)
+	if f, _ = media.Read(bytes.NewReader(b), int64(len(b))); !f.Fixes[0].Time.Equal(time.Date(2024, 5, 10, 2, 0, 5, 0, time.UTC)) {
+		t.Errorf("%v", f.Fixes[0].Time)
+	}
+}
+
+func nmea(s string) string {
+	var sum byte
+	for i := range len(s) {
+		sum ^= s[i]
+	}
+	return fmt.Sprintf("$%s*%02X", s, sum)
+}
+
+func TestBlackVue(t *testing.T) {
+	text := "\x00\x00"
+	// The camera's clock is nine hours ahead, and its first line comes half a second before the first fix.
+	ms := time.Date(2024, 5, 10, 11, 0, 0, 0, time.UTC).UnixMilli()
+	text += fmt.Sprintf("[%d]%s\r\n", ms-500, nmea("GPVTG,,T,,M,0.078,N,0.144,K,D"))
+	for i := range 10 {
+		text += fmt.Sprintf("[%d]%s[%d]\r\n", ms+int64(1000*i), nmea(fmt.Sprintf("GPRMC,0200%02d.00,A,5109.%04d,N,01401.8407,E,19.4,0,100524,,,A", i, 1000+50*i)), ms)
+	}
+	b := append(append([]byte{}, ftyp...), box("free", box("cprt", []byte(` Pittasoft Co., Ltd.;DR900S-1CH;1.008;English;1;D90SS1HAE00661;T69;`)), box("gps ", []byte(text)))...)
+	b = append(append(b, moov(60*time.Second)...), box("mdat", make([]byte, 100))...)
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	if err != nil || f.Format != "blackvue" || f.Model != "DR900S-1CH" || len(f.Fixes) != 10 {
+		t.Fatalf("%+v %v", f, err)
+	}
+	if x := f.Fixes[3]; x.At != 3500*time.Millisecond || !x.Time.Equal(time.Date(2024, 5, 10, 2, 0, 3, 0, time.UTC)) {
+		t.Errorf("%+v", x)
+	}
+}
+
+// block is a Novatek block with the date at the usual place or elsewhere.
+func block(at int, sec int, ns, ew byte, lat, lon, knots, course float32, ok bool) []byte {
+	b := make([]byte, 256)
+	binary.BigEndian.PutUint32(b, 256)
+	copy(b[4:], "freeGPS ")
+	le := binary.LittleEndian
+	for i, v := range []uint32{2, 0, uint32(sec), 24, 5, 10} {
+		le.PutUint32(b[at-24+4*i:], v)
+	}
+	b[at], b[at+1], b[at+2] = 'A', ns, ew
+	if !ok {
+		b[at] = 'V'
+	}
+	for i, v := range []float32{lat, lon, knots, course} {
+		le.PutUint32(b[at+4+4*i:], math.Float32bits(v))
+	}
+	return b
+}
+
+func TestNovatek(t *testing.T) {
+	for _, at := range []int{72, 100} {
+		b := append([]byte{}, ftyp...)
+		var index []byte
+		for i := range 10 {
+			blk := block(at, i, 'S', 'W', 3349.0342+0.006*float32(i), 15112.5+0.001*float32(i), 20, 350, i != 2)
+			b = append(b, box("mdat", make([]byte, 1000))...)
+			index = append(index, be(uint32(len(b)), uint32(len(blk)))...)
+			b = append(b, blk...)
+		}
+		b = append(b, moov(10*time.Second, box("gps ", be(1, 0), index))...)
+		f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil || f.Format != "novatek" || len(f.Fixes) != 10 {
+			t.Fatalf("%+v %v", f, err)
+		}
+		x := f.Fixes[0]
+		if math.Abs(x.Point.Lat+33.817237) > 1e-5 || math.Abs(x.Point.Lon+151.208333) > 1e-5 || !x.Time.Equal(time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC)) || x.Heading != 350 {
+			t.Errorf("%+v", x)
+		}
+		if c := f.Clean(trace.Gate{}); c.Fixes != 9 || c.Dropped.NoFix != 1 {
+			t.Errorf("%+v", c)
+		}
+	}
+}
+
+func TestWhatIsNoFilmOrBroken(t *testing.T) {
+	whole := film("camm", packets(3), time.Second)
+	noIndex := append(append([]byte{}, ftyp...), box("mdat", make([]byte, 100))...)
+	for name, c := range map[string]struct {
+		b    []byte
+		kind survey.Kind
+	}{
+		"empty": {nil, survey.Unsupported}, "text": {[]byte("hello, this is no film at all"), survey.Unsupported},
+		"no index": {noIndex, survey.Invalid}, "cut in the index": {whole[:len(whole)-200], survey.Invalid},
+		"too many samples": {bytes.Replace(whole, append([]byte("stsz"), be(0, 0, 3)...), append([]byte("stsz"), be(0, 4, 0xffffffff)...), 1), survey.Invalid},
+	} {
+		if _, err := media.Read(bytes.NewReader(c.b), int64(len(c.b))); survey.KindOf(err) != c.kind || err == nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	plain := append(append([]byte{}, ftyp...), moov(time.Second)...)
+	if f, err := media.Read(bytes.NewReader(plain), int64(len(plain))); err != nil || f.Format != "" || f.Width != 640 {
+		t.Errorf("a film without a track: %+v %v", f, err)
+	}
+}
+
+// sparse is a film of any size whose picture data is not there.
+type sparse struct {
+	b    []byte
+	at   int64 // where b[cut:] begins
+	cut  int
+	size int64
+	read int64
+}
+
+func (s *sparse) ReadAt(p []byte, off int64) (int, error) {
+	for i := range p {
+		o := off + int64(i)
+		switch {
+		case o >= s.size:
+			return i, io.EOF
+		case o < int64(s.cut):
+			p[i] = s.b[o]
+		case o >= s.at:
+			p[i] = s.b[o-s.at+int64(s.cut)]
+		default:
+			p[i] = 0
+		}
+	}
+	s.read += int64(len(p))
+	return len(p), nil
+}
+
+func TestMemoryDoesNotGrowWithTheFilm(t *testing.T) {
+	ps := packets(3600)
+	b := film("camm", ps, time.Second)
+	// Ten gigabytes of picture data between the track's samples and the index: a second mdat with a 64-bit size.
+	index := bytes.LastIndex(b, []byte("moov")) - 4
+	const gap = 10 << 30
+	big := append(be(1), "mdat"...)
+	big = binary.BigEndian.AppendUint64(big, gap)
+	all := append(append(append([]byte{}, b[:index]...), big...), b[index:]...)
+	s := &sparse{b: all, cut: index + 16, at: int64(index) + gap, size: int64(index) + gap + int64(len(b)-index)}
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	f, err := media.Read(s, s.size)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(f.Fixes) != 3600 {
+		t.Fatalf("%d fixes, %v", len(f.Fixes), err)
+	}
+	if s.read > 1<<20 || after.TotalAlloc-before.TotalAlloc > 8<<20 {
+		t.Errorf("%d bytes read, %d allocated", s.read, after.TotalAlloc-before.TotalAlloc)
+	}
+}
+
+func TestNoFramesAreCutAtAStandstillAndFewerAtSpeed(t *testing.T) {
+	make := func(speed float64, n int) media.Cleaned {
+		var f media.Film
+		p := geo.Point{Lat: 60, Lon: 20}
+		for i := range n {
+			f.Fixes = append(f.Fixes, media.Fix{At: time.Duration(i) * time.Second, Fix: survey.Fix{Point: geo.Destination(p, 45, geo.Meters(speed*float64(i))), Speed: geo.SpeedMPS(speed), HasSpeed: true}})
+		}
+		return f.Clean(trace.Gate{})
+	}
+	for _, c := range []struct {
+		speed float64
+		want  int
+	}{{0, 1}, {8, 60}, {30, 146}} {
+		if n := len(make(c.speed, 60).Plan(0)); n < c.want-3 || n > c.want+3 {
+			t.Errorf("%v m/s for 59 s: %d frames, want about %d", c.speed, n, c.want)
+		}
+	}
+}
+
+func FuzzRead(f *testing.F) {
+	f.Add(film("camm", packets(3), time.Second))
+	f.Add(film("gpmd", [][]byte{[]byte("DEVC\x00\x01\x00\x00")}, time.Second))
+	f.Add(append(append([]byte{}, ftyp...), box("free", box("gps ", []byte("[1]$GPRMC,032908.379,A,4231.8291,N,08807.3033,W,0.17,138.92,070804,,*12\r\n")))...))
+	f.Add(append(append([]byte{}, ftyp...), moov(time.Second, box("gps ", be(1, 0, 24, 256)), block(72, 1, 'N', 'E', 100, 200, 3, 4, true))...))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil {
+			if k := survey.KindOf(err); k != survey.Invalid && k != survey.Unsupported {
+				t.Fatalf("kind %v: %v", k, err)
+			}
+			return
+		}
+		c := m.Clean(trace.Gate{})
+		for _, at := range c.Plan(min(m.Duration, time.Hour)) {
+			if fix, ok := c.At(at); !ok || !fix.Point.Valid() {
+				t.Fatalf("at %v: %+v", at, fix)
+			}
+		}
+	})
+}
+
+func FuzzGPMF(f *testing.F) {
+	for _, n := range []string{"hero5", "karma", "Fusion"} {
+		if b, err := os.ReadFile("../../../shared/data/gopro/gpmf-payloads/" + n + ".raw"); err == nil {
+			f.Add(b)
+		}
+	}
+	f.Add([]byte("DEVC\x00\x01\x00\x00"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, x := range media.GPMF(b, 0, time.Second) {
+			if x.At < 0 || x.At > time.Second {
+				t.Fatalf("%+v", x)
+			}
+		}
+	})
+}
+
+func BenchmarkReadGPMF(b *testing.B) {
+	body := shared(b, "gopro", "karma.mp4")
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := media.Read(bytes.NewReader(body), int64(len(body))); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "films/s")
+}
