@@ -84,7 +84,8 @@ def load(root, pseudo, split="train", own=None):
             t = np.array(ps.get(f"{folder}/{f}", []), np.float32).reshape(-1, 5)
             both = np.array(own.get(f"{folder}/{f}", []), np.float32).reshape(-1, 6)
             t = t[t[:, 4] >= .3]                       # weaker teacher finds are mostly noise
-            o = both[both[:, 5] == PLATE, :5]
+            # unlabelled plates are common in the drives, rare elsewhere: there only a sure find is ignored
+            o = both[(both[:, 5] == PLATE) & (both[:, 4] >= (.4 if folder == "plates-ro" else .6)), :5]
             r.plain = plain.get(f, [])
             r.boxes, r.ignore, r.known = [E, E], [E, E], ["all", "all"]
             if folder.startswith("faces"):
@@ -111,7 +112,9 @@ def load(root, pseudo, split="train", own=None):
             for b in both:
                 c = int(b[5])
                 seen = np.concatenate([r.boxes[0], r.boxes[1], r.ignore[c]])
-                if r.known[c] == "all" and b[4] >= .2 and (not len(seen) or
+                if c == FACE and folder.startswith("faces"):     # may be a face that nobody labelled
+                    continue
+                if r.known[c] == "all" and b[4] >= .3 and (not len(seen) or
                                                          max(inter_over_max(b[:4], seen), inter_over(b[:4], seen).max()) < .1):
                     r.hard.append(b[:4])
             recs.append(r)
@@ -289,7 +292,7 @@ class Maker:
     # -- one tile ---------------------------------------------------------------
     def tile(self, rng, T):
         u = rng.random()
-        kind = FACE if u < .40 else PLATE if u < .84 else None
+        kind = FACE if u < .35 else PLATE if u < .74 else None
         focus = None
         if kind == FACE:                                 # five of six labelled faces wear a mask: even that out
             bare = self.plain and rng.random() < .4
@@ -393,7 +396,7 @@ class Maker:
                     q = self.paste_face(rng, im, taken)
                     if q is not None:
                         taken = add(FACE, q)
-            if rng.random() < .18:
+            if rng.random() < .25:
                 self.paste_sign(rng, im, taken)
         if rng.random() < .35:
             im = tone(rng, im, .5)
