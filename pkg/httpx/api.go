@@ -1,6 +1,7 @@
 package httpx
 
 import (
+	"context"
 	"net/http"
 	"reflect"
 	"strings"
@@ -22,6 +23,7 @@ func NewAPI(mux *http.ServeMux, title, version string) huma.API {
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/v1/openapi", "", "" // the documents' viewers load scripts from outside hosts
 	c.CreateHooks = nil                                              // no $schema fields in bodies
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration."},
 		OperatorAuth: {Type: "http", Scheme: "bearer", Description: "The operator's token."},
@@ -53,6 +55,21 @@ func NewAPI(mux *http.ServeMux, title, version string) huma.API {
 	return humago.New(mux, c)
 }
 
+// schemaName names a type in the document. Every API shares one document, so a type of a stage carries the stage's name;
+// the vocabulary of survey does not, because it means the same everywhere.
+func schemaName(t reflect.Type, hint string) string {
+	name := huma.DefaultSchemaNamer(t, hint)
+	for t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	rel, ours := strings.CutPrefix(t.PkgPath(), "github.com/roadcomb/roadcomb/")
+	if !ours || t.Name() == "" || rel == "pkg/survey" || rel == "pkg/httpx" {
+		return name
+	}
+	stage, _, _ := strings.Cut(strings.TrimPrefix(rel, "pkg/"), "/")
+	return strings.ToUpper(stage[:1]) + stage[1:] + name
+}
+
 // modelError is huma's own report with its parts, for the log.
 type modelError struct{ *huma.ErrorModel }
 
@@ -68,3 +85,23 @@ func (m modelError) Error() string {
 
 // Security is the requirement of one scheme, for huma.Operation.Security.
 func Security(scheme string) []map[string][]string { return []map[string][]string{{scheme: {}}} }
+
+// Guard is a middleware that lets an operation run only if check gives no error; otherwise it answers with the problem.
+// The context that check returns is the operation's.
+func Guard(check func(huma.Context) (context.Context, error)) func(huma.Context, func(huma.Context)) {
+	return func(hc huma.Context, next func(huma.Context)) {
+		ctx, err := check(hc)
+		if err != nil {
+			r, w := humago.Unwrap(hc)
+			WriteProblem(w, r, err)
+			return
+		}
+		next(huma.WithContext(hc, ctx))
+	}
+}
+
+// ResponseHeader is the header of the answer under way.
+func ResponseHeader(hc huma.Context) http.Header {
+	_, w := humago.Unwrap(hc)
+	return w.Header()
+}
