@@ -12,7 +12,8 @@ import (
 )
 
 // frames lists what the run has to look at, in the drive's order: on the first run the frames that wait, on a rerun also
-// those published or quarantined before whose original is still kept. done reports a run that was committed already.
+// those published or quarantined before whose original is still kept. The frame before the part and the one behind it
+// come along as neighbours. done reports a run that was committed already.
 func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, done bool, err error) {
 	var doneRun int64
 	if err := w.DB.QueryRow(ctx, `SELECT done_run FROM drive_parts WHERE drive_id = $1 AND part = $2`, string(a.DriveID), a.Part).Scan(&doneRun); err != nil {
@@ -24,9 +25,12 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 	if doneRun >= int64(a.Run) {
 		return nil, true, nil
 	}
-	rows, err := w.DB.Query(ctx, `SELECT id, seq, upload_id, path, object, film_pts_us, sha256, accuracy_mm, width, height, state, public_key
-		FROM frames WHERE drive_id = $1 AND part = $2
-		AND (state = 'pending' OR ($3 > 0 AND object <> '' AND state IN ('published', 'quarantined')))
+	rows, err := w.DB.Query(ctx, `SELECT id, part, seq, upload_id, path, object, film_pts_us, sha256, accuracy_mm, width, height, state, public_key, captured_at
+		FROM frames WHERE drive_id = $1 AND (
+			part = $2 AND (state = 'pending' OR ($3 > 0 AND object <> '' AND state IN ('published', 'quarantined')))
+			OR object <> '' AND state IN ('pending', 'published') AND seq IN (
+				(SELECT MIN(seq) - 1 FROM frames WHERE drive_id = $1 AND part = $2),
+				(SELECT MAX(seq) + 1 FROM frames WHERE drive_id = $1 AND part = $2)))
 		ORDER BY seq`, string(a.DriveID), a.Part, int64(a.Run))
 	if err != nil {
 		return nil, false, err
@@ -35,15 +39,16 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 	for rows.Next() {
 		var f frame
 		var id, upload, sha, st string
-		var seq, accuracy, width, height int64
-		if err := rows.Scan(&id, &seq, &upload, &f.path, &f.object, &f.filmPTS, &sha, &accuracy, &width, &height, &st, &f.publicKey); err != nil {
+		var part, seq, accuracy, width, height, captured int64
+		if err := rows.Scan(&id, &part, &seq, &upload, &f.path, &f.object, &f.filmPTS, &sha, &accuracy, &width, &height, &st, &f.publicKey, &captured); err != nil {
 			return nil, false, err
 		}
 		if f.sha, err = survey.ParseHash(sha); err != nil {
 			return nil, false, err
 		}
 		f.id, f.upload, f.state = survey.FrameID(id), survey.UploadID(upload), survey.FrameState(st)
-		f.seq, f.width, f.height, f.accuracy = int(seq), int(width), int(height), geo.Meters(accuracy)/1000
+		f.part, f.seq, f.width, f.height = int(part), int(seq), int(width), int(height)
+		f.accuracy, f.capturedAt = geo.Meters(accuracy)/1000, state.Time(captured)
 		out = append(out, f)
 	}
 	return out, false, rows.Err()

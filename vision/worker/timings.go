@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"slices"
 	"sort"
 	"sync"
 	"time"
@@ -47,9 +48,9 @@ func (t *Timings) Steps() []StepTime {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	place := map[string]int{}
-	for _, s := range append(append([]step{}, lookSteps...), showSteps...) {
-		place[s.name] = len(place)
+	place := map[string]int{"cut": 0}
+	for _, s := range slices.Concat(lookSteps, showSteps) {
+		place[s.name] = len(place) // "cut" stands in for read and decode
 	}
 	out := make([]StepTime, 0, len(t.steps))
 	for _, s := range t.steps {

@@ -42,25 +42,48 @@ func (w *Worker) ended(ctx context.Context, a state.VisionArgs) {
 // oneByOne takes the frames of a part that a worker died on.
 func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot) error {
 	w.log().Warn("a worker died on this part; its frames are taken one by one", "drive", a.DriveID, "part", a.Part)
-	for _, s := range shots {
+	var fs films
+	defer fs.Close()
+	alone := func(s *shot, do func()) error {
 		poisoned, err := w.inHand(ctx, s.id, a.Run)
 		if err != nil {
 			return err
 		}
 		if poisoned {
 			s.verdict = survey.Reject(survey.ReasonPoisoned, "", nil)
-			continue
+			return nil
 		}
-		w.run(ctx, s, lookSteps)
-		w.run(ctx, s, showSteps)
-		s.im.Close()
-		s.im, s.body, s.jpeg = nil, nil, nil
+		do()
 		if _, err := w.DB.Exec(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
 			return err
 		}
-		if s.err != nil {
-			return s.err
+		return s.err
+	}
+	look := func(s *shot) error {
+		return alone(s, func() {
+			steps := lookSteps
+			if s.filmPTS >= 0 {
+				steps = filmSteps
+				w.run(ctx, s, []step{{"cut", fs.cut}})
+			}
+			w.run(ctx, s, steps)
+		})
+	}
+	for i, s := range shots {
+		if i == 0 {
+			if err := look(s); err != nil {
+				return err
+			}
 		}
+		if i+1 < len(shots) {
+			if err := look(shots[i+1]); err != nil {
+				return err
+			}
+		}
+		if err := alone(s, func() { w.show(ctx, s) }); err != nil {
+			return err
+		}
+		s.close()
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,7 +85,7 @@ type Worker struct {
 // frame is a row of the ledger of frames, as far as vision needs it.
 type frame struct {
 	id            survey.FrameID
-	seq           int
+	part, seq     int
 	upload        survey.UploadID
 	path, object  string
 	filmPTS       int64
@@ -93,16 +94,21 @@ type frame struct {
 	width, height int
 	state         survey.FrameState
 	publicKey     string
+	capturedAt    time.Time
 }
 
 // shot is a frame on its way through the steps.
 type shot struct {
 	frame
-	hasRoom   bool // counted in the budget
+	next      *shot // the neighbour behind it, if there is one
+	aside     bool  // a neighbour from another part: looked at, not shown
+	hasRoom   bool  // counted in the budget
 	body      []byte
 	im        *cv.Image
 	quality   survey.Quality
 	boxes     []survey.Box
+	carried   []survey.Box // from the frame before
+	ages      []int        // of the carried boxes, in frames since they were found
 	jpeg      []byte
 	key       string
 	pubHash   survey.Hash
@@ -126,7 +132,12 @@ var (
 		{"rate", (*Worker).rate},
 		{"detect", (*Worker).detect},
 	}
+	filmSteps = []step{ // after the frame was cut from its film
+		{"rate", (*Worker).rate},
+		{"detect", (*Worker).detect},
+	}
 	showSteps = []step{
+		{"carry", (*Worker).carry},
 		{"redact", (*Worker).redact},
 		{"encode", (*Worker).encode},
 		{"publish", (*Worker).publish},
@@ -158,17 +169,17 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 	if err != nil {
 		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
 	}
-	shots := make([]*shot, len(frames))
-	for i, f := range frames {
-		shots[i] = &shot{frame: f}
-	}
+	shots := line(frames, args.Part)
 	if careful {
 		err = w.oneByOne(ctx, args, shots)
 	} else {
 		err = w.sideBySide(ctx, cfg, shots)
 	}
+	for _, s := range shots {
+		s.close()
+	}
 	if err == nil {
-		err = w.commit(ctx, args, shots)
+		err = w.commit(ctx, args, slices.DeleteFunc(shots, func(s *shot) bool { return s.aside }))
 	}
 	if err != nil {
 		w.ended(context.WithoutCancel(ctx), args)
@@ -177,7 +188,25 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 	return nil
 }
 
-// sideBySide looks at several frames at a time, holding no more pictures than the budget, and shows them in order.
+// line makes shots of frames and links neighbours.
+func line(frames []frame, part int) []*shot {
+	shots := make([]*shot, len(frames))
+	for i, f := range frames {
+		shots[i] = &shot{frame: f, aside: f.part != part}
+		if i > 0 && f.seq == frames[i-1].seq+1 && f.capturedAt.Sub(frames[i-1].capturedAt) <= carryGap {
+			shots[i-1].next = shots[i]
+		}
+	}
+	return shots
+}
+
+func (s *shot) close() {
+	s.im.Close()
+	s.im, s.body, s.jpeg = nil, nil, nil
+}
+
+// sideBySide looks at several frames at a time, holding no more pictures than the budget, and shows them in order. A
+// frame is shown when its neighbour has been looked at.
 func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) error {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -191,6 +220,8 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 	room := budget{semaphore.NewWeighted(cfg.PixelBudget), cfg.PixelBudget / 3}
 	hands := make(chan struct{}, cfg.Workers)
 	wg.Go(func() {
+		var fs films
+		defer fs.Close()
 		for i, s := range shots {
 			select {
 			case hands <- struct{}{}:
@@ -199,16 +230,20 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 				close(looked[i])
 				continue
 			}
-			if err := room.take(ctx, s.pixels()); err != nil {
-				s.err = err
+			if s.err = room.take(ctx, s.pixels()); s.err != nil {
 				<-hands
 				close(looked[i])
 				continue
 			}
 			s.hasRoom = true
+			steps := lookSteps
+			if s.filmPTS >= 0 {
+				steps = filmSteps
+				w.run(ctx, s, []step{{"cut", fs.cut}})
+			}
 			wg.Go(func() {
 				defer close(looked[i])
-				w.run(ctx, s, lookSteps)
+				w.run(ctx, s, steps)
 				<-hands
 			})
 		}
@@ -216,20 +251,31 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 	var first error
 	for i, s := range shots {
 		<-looked[i]
+		if i+1 < len(shots) {
+			<-looked[i+1]
+		}
 		if s.err == nil && first == nil {
-			w.run(ctx, s, showSteps)
+			w.show(ctx, s)
 		}
 		if s.err != nil && first == nil {
 			first = s.err
 			cancel()
 		}
-		s.im.Close()
-		s.im, s.body, s.jpeg = nil, nil, nil
+		s.close()
 		if s.hasRoom {
 			room.give(s.pixels())
 		}
 	}
 	return first
+}
+
+// show takes the frame through the steps that publish it; a neighbour from another part only lends its boxes.
+func (w *Worker) show(ctx context.Context, s *shot) {
+	steps := showSteps
+	if s.aside {
+		steps = steps[:1]
+	}
+	w.run(ctx, s, steps)
 }
 
 // budget bounds the pixels held at once. A picture counts for most pixels at most, so that three always fit.
@@ -302,17 +348,22 @@ func (w *Worker) read(ctx context.Context, s *shot) error {
 func (w *Worker) decode(_ context.Context, s *shot) error {
 	im, h, err := cv.Decode(s.body, w.Config.Limits)
 	s.body = nil
+	if err != nil {
+		return undecodable(err, h)
+	}
+	s.im = im
+	return nil
+}
+
+func undecodable(err error, h cv.Header) error {
 	vars := map[string]any{"width": h.Width, "height": h.Height}
 	switch {
 	case errors.Is(err, cv.ErrTooManyPixels):
 		return reject(survey.ReasonPixelBomb, "", vars)
 	case errors.Is(err, cv.ErrTooSmall):
 		return reject(survey.ReasonTooSmall, "", vars)
-	case err != nil:
-		return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
 	}
-	s.im = im
-	return nil
+	return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
 }
 
 func (w *Worker) rate(_ context.Context, s *shot) error {

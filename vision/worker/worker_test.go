@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"image"
 	"math"
+	"math/rand/v2"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -172,7 +174,7 @@ func TestPublishedFramesCarryTheirRedactionAndHideTheBoxes(t *testing.T) {
 	if n := d.jobs("index"); n != 1 {
 		t.Fatalf("%d index jobs", n)
 	}
-	if s := w.Timings.Steps(); len(s) != 7 || s[0].Step != "read" || s[0].Frames != 3 {
+	if s := w.Timings.Steps(); len(s) != 8 || s[0].Step != "read" || s[0].Frames != 3 {
 		t.Fatalf("%+v", s)
 	}
 	before := d.public()
@@ -366,5 +368,160 @@ func TestARerunReplacesWhatIsPublishedAndFreesTheQuarantined(t *testing.T) {
 	var rev int64
 	if err := d.db.QueryRow(ctx, `SELECT revision FROM drives`).Scan(&rev); err != nil || rev != 1 {
 		t.Fatalf("revision %d, %v", rev, err)
+	}
+}
+
+// onlyIn finds a box only in the picture that has the given bytes.
+func onlyIn(original []byte, t *testing.T, boxes ...survey.Box) guard {
+	im, _, err := cv.Decode(original, cv.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	sum := survey.HashOf(im.Pixels())
+	return guard{func(_ context.Context, im *cv.Image) ([]survey.Box, error) {
+		if survey.HashOf(im.Pixels()) == sum {
+			return boxes, nil
+		}
+		return nil, nil
+	}, testRef}
+}
+
+// pasted is a picture with the same noisy patch at x, y: what a face looks like to correlation.
+func pasted(t *testing.T, seed uint64, x, y int) []byte {
+	t.Helper()
+	im, _, err := cv.Decode(picture(seed), cv.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer im.Close()
+	px := im.Pixels()
+	r := rand.New(rand.NewPCG(7, 7))
+	for dy := 0; dy < 48; dy += 6 {
+		for dx := 0; dx < 40; dx += 5 {
+			v := byte(r.Uint32())
+			for i := range 30 {
+				copy(px[((y+dy+i/5)*640+x+dx+i%5)*3:], []byte{v, v, v / 2})
+			}
+		}
+	}
+	out, err := cv.FromPixels(640, 480, px)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	b, err := out.EncodeJPEG(95)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// A face that the detector sees in one frame and misses in its neighbours, where it has moved, is covered there too.
+func TestAFaceMissedInTheNeighboursIsStillCovered(t *testing.T) {
+	at := []image.Point{{200, 200}, {214, 206}, {230, 210}, {246, 214}, {262, 220}, {280, 226}}
+	var frames [][]byte
+	for i, p := range at {
+		frames = append(frames, pasted(t, uint64(i), p.X, p.Y))
+	}
+	d := newDrive(t, frames...)
+	seen := 2
+	box := survey.Box{Class: survey.ClassFace, X: float64(at[seen].X), Y: float64(at[seen].Y), W: 40, H: 48, Confidence: 0.9, Model: "test"}
+	if err := d.worker(onlyIn(frames[seen], t, box)).Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []bool{false, true, true, true, true, false} { // one back, two forward
+		r := d.row(i)
+		var red survey.Redaction
+		if err := json.Unmarshal([]byte(r.redaction), &red); err != nil || r.state != "published" {
+			t.Fatalf("%v %+v", err, r)
+		}
+		if got := len(red.Boxes) > 0; got != want {
+			t.Errorf("frame %d has boxes %+v", i, red.Boxes)
+			continue
+		}
+		if !want {
+			continue
+		}
+		b := red.Boxes[0]
+		if math.Abs(b.X-float64(at[i].X)) > 4 || math.Abs(b.Y-float64(at[i].Y)) > 4 || b.Carried != (i != seen) || b.Class != survey.ClassFace {
+			t.Errorf("frame %d: box %+v, the face is at %v", i, b, at[i])
+		}
+	}
+}
+
+func TestNeighboursAreKnownAcrossParts(t *testing.T) {
+	frames := [][]byte{pasted(t, 1, 200, 200), pasted(t, 2, 214, 206)}
+	d := newDrive(t, frames...)
+	ctx := t.Context()
+	if err := d.db.Tx(ctx, func(tx *state.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO drive_parts (drive_id, part) VALUES ($1, 1)`, string(d.id)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `UPDATE frames SET part = seq`)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	w := d.worker(onlyIn(frames[0], t, survey.Box{Class: survey.ClassFace, X: 200, Y: 200, W: 40, H: 48, Confidence: 0.9}))
+	if err := w.Part(ctx, state.VisionArgs{DriveID: d.id, Part: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.jobs("index"); n != 0 {
+		t.Fatal("the drive was handed on before its first part was done")
+	}
+	if r := d.row(0); r.state != "pending" {
+		t.Fatalf("the neighbour was published with the other part: %+v", r)
+	}
+	if r := d.row(1); !strings.Contains(r.redaction, `"carried":true`) {
+		t.Fatalf("%+v", r)
+	}
+	if err := w.Part(ctx, state.VisionArgs{DriveID: d.id, Part: 0}); err != nil {
+		t.Fatal(err)
+	}
+	if n := d.jobs("index"); n != 1 || len(d.public()) != 2 {
+		t.Fatalf("%d index jobs, public %v", n, d.public())
+	}
+}
+
+func TestFramesOfAFilmAreCutAndPublished(t *testing.T) {
+	film, err := os.ReadFile(testkit.Shared(t, "data", "gopro", "karma.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("TMPDIR", t.TempDir())
+	d := newDrive(t, picture(1), picture(2), picture(3))
+	ctx := t.Context()
+	sum := survey.HashOf(film)
+	if _, err := d.st.Put(ctx, store.Private, "originals/c/film", film, "video/mp4"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.db.Exec(ctx, `UPDATE frames SET object = 'originals/c/film', sha256 = $1, film_pts_us = 1000000 * (1 + seq), width = 854, height = 480 WHERE seq > 0`, sum.String()); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.worker(finds()).Part(ctx, state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	for i := range d.ids {
+		r := d.row(i)
+		if r.state != "published" || (r.verdict == "accepted") != (i == 0) {
+			t.Fatalf("frame %d: %+v", i, r)
+		}
+		b, _, err := d.st.Get(ctx, store.Public, r.key, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, err := cv.Probe(b); err != nil || (h.Width == 854) != (i > 0) {
+			t.Fatalf("frame %d: %+v %v", i, h, err)
+		}
+	}
+	left, err := os.ReadDir(os.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range left {
+		if strings.HasPrefix(e.Name(), "roadcomb-film-") {
+			t.Errorf("%s is left behind", e.Name())
+		}
 	}
 }
