@@ -14,10 +14,10 @@ import (
 
 // applier is one Apply in its transaction.
 type applier struct {
-	ctx      context.Context
-	tx       *state.Tx
-	cfg      Config
-	postgres bool
+	ctx context.Context
+	tx  *state.Tx
+	cfg Config
+	marks
 
 	drives []string
 	parts  map[partKey][]entry // what the drives contribute now
@@ -187,7 +187,7 @@ func comparePart(x, y partKey) int {
 
 func (a *applier) oldParts() (map[partKey][]byte, error) {
 	old := make(map[partKey][]byte)
-	err := inChunks(a.drives, func(in string, args []any) error {
+	err := inChunks(a.marks, a.drives, func(in string, args []any) error {
 		rows, err := a.tx.Query(a.ctx, `SELECT area, drive_id, entries FROM cell_parts WHERE drive_id IN (`+in+`)`, args...)
 		if err != nil {
 			return err
@@ -232,7 +232,7 @@ func (a *applier) writeParts() error {
 			return err
 		}
 	}
-	return valueChunks(a.write, 4, func(p partRow, args []any) []any {
+	return valueChunks(a.marks, a.write, 4, func(p partRow, args []any) []any {
 		return append(args, p.area.Int64(), p.drive, p.received, p.entries)
 	}, func(values string, args []any) error {
 		_, err := a.tx.Exec(a.ctx, `INSERT INTO cell_parts (area, drive_id, received_at, entries) VALUES `+values+`
@@ -286,7 +286,7 @@ func (a *applier) recompute() (map[survey.Cell]*sums, error) {
 	for _, c := range slices.Sorted(maps.Keys(areas)) {
 		ids = append(ids, c.Int64())
 	}
-	err := inChunks(ids, func(in string, args []any) error {
+	err := inChunks(a.marks, ids, func(in string, args []any) error {
 		rows, err := a.tx.Query(a.ctx, `SELECT entries FROM cell_parts WHERE area IN (`+in+`)`, args...)
 		if err != nil {
 			return err
@@ -398,7 +398,7 @@ func (a *applier) rows(cells []survey.Cell) (map[survey.Cell]*sums, error) {
 	for i, c := range cells {
 		ids[i] = c.Int64()
 	}
-	err := inChunks(ids, func(in string, args []any) error {
+	err := inChunks(a.marks, ids, func(in string, args []any) error {
 		rows, err := a.tx.Query(a.ctx, `SELECT `+columns+` FROM cells WHERE cell IN (`+in+`)`, args...)
 		if err != nil {
 			return err
@@ -423,17 +423,17 @@ func (a *applier) put(changes []change) error {
 			write = append(write, ch)
 		}
 	}
-	if err := inChunks(gone, func(in string, args []any) error {
+	if err := inChunks(a.marks, gone, func(in string, args []any) error {
 		_, err := a.tx.Exec(a.ctx, `DELETE FROM cells WHERE cell IN (`+in+`)`, args...)
 		return err
 	}); err != nil {
 		return err
 	}
-	return putRows(a.ctx, a.tx, write)
+	return putRows(a.ctx, a.tx, a.marks, write)
 }
 
-func putRows(ctx context.Context, tx *state.Tx, rows []change) error {
-	return valueChunks(rows, 9, func(ch change, args []any) []any {
+func putRows(ctx context.Context, tx *state.Tx, m marks, rows []change) error {
+	return valueChunks(m, rows, 9, func(ch change, args []any) []any {
 		s := ch.new
 		return append(args, ch.cell.Int64(), s.live, s.obs, s.quality, s.best, s.first, s.last, s.received, appendSeen(nil, &s.seen))
 	}, func(values string, args []any) error {

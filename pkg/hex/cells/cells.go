@@ -173,7 +173,7 @@ func (c *Cells) Apply(ctx context.Context, tx *state.Tx, drives []DriveObservati
 	if r := c.Config.res(); r < 5 || r > 15 {
 		return nil, survey.Errorf(survey.Invalid, "cell resolution %d is not 5 to 15", r)
 	}
-	a := applier{ctx: ctx, tx: tx, cfg: c.Config, postgres: c.DB.Postgres()}
+	a := applier{ctx: ctx, tx: tx, cfg: c.Config, marks: marks{c.DB.Postgres()}}
 	if err := a.fold(drives); err != nil {
 		return nil, err
 	}

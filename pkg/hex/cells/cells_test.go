@@ -360,3 +360,19 @@ func TestApplyRefusesWhatItCannotCount(t *testing.T) {
 		}
 	})
 }
+
+func benchEngines(b *testing.B, run func(*testing.B, *state.DB)) {
+	b.Run("sqlite", func(b *testing.B) { run(b, testkit.DB(b)) })
+	b.Run("postgres", func(b *testing.B) {
+		admin := os.Getenv("ROADCOMB_TEST_POSTGRES")
+		if admin == "" {
+			b.Skip("ROADCOMB_TEST_POSTGRES is not set; .ci/with-postgres starts a server")
+		}
+		db, err := state.Open(b.Context(), testkit.FreshPostgres(b, admin), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(func() { db.Close() })
+		run(b, db)
+	})
+}

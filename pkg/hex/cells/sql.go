@@ -24,15 +24,19 @@ func nextChunk(n int) int {
 	return 0
 }
 
+// marks writes placeholders. PostgreSQL wants $1, $2, …; for SQLite these are names, which it looks up one by one, so
+// that a statement of thousands takes quadratic time: there it is plain question marks.
+type marks struct{ postgres bool }
+
 // inChunks runs fn with "$1,$2,…" and its arguments over all of list.
-func inChunks[T any](list []T, fn func(in string, args []any) error) error {
+func inChunks[T any](m marks, list []T, fn func(in string, args []any) error) error {
 	for len(list) > 0 {
 		n := nextChunk(len(list))
 		args := make([]any, n)
 		for i := range args {
 			args[i] = list[i]
 		}
-		if err := fn(placeholders(1, n, false), args); err != nil {
+		if err := fn(m.list(1, n, false), args); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -41,14 +45,14 @@ func inChunks[T any](list []T, fn func(in string, args []any) error) error {
 }
 
 // valueChunks runs fn with "($1,$2),($3,$4),…" and its arguments over all of list.
-func valueChunks[T any](list []T, cols int, add func(T, []any) []any, fn func(values string, args []any) error) error {
+func valueChunks[T any](m marks, list []T, cols int, add func(T, []any) []any, fn func(values string, args []any) error) error {
 	for len(list) > 0 {
 		n := nextChunk(len(list))
 		args := make([]any, 0, n*cols)
 		for _, v := range list[:n] {
 			args = add(v, args)
 		}
-		if err := fn(placeholders(n, cols, true), args); err != nil {
+		if err := fn(m.list(n, cols, true), args); err != nil {
 			return err
 		}
 		list = list[n:]
@@ -56,7 +60,7 @@ func valueChunks[T any](list []T, cols int, add func(T, []any) []any, fn func(va
 	return nil
 }
 
-func placeholders(rows, cols int, group bool) string {
+func (m marks) list(rows, cols int, group bool) string {
 	var b strings.Builder
 	b.Grow(rows * cols * 6)
 	k := 0
@@ -71,9 +75,12 @@ func placeholders(rows, cols int, group bool) string {
 			if c > 0 {
 				b.WriteByte(',')
 			}
-			k++
-			b.WriteByte('$')
-			b.WriteString(strconv.Itoa(k))
+			if k++; m.postgres {
+				b.WriteByte('$')
+				b.WriteString(strconv.Itoa(k))
+			} else {
+				b.WriteByte('?')
+			}
 		}
 		if group {
 			b.WriteByte(')')
