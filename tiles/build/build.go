@@ -68,6 +68,8 @@ type Options struct {
 	Workers int // 0 means one per core
 	// Only restricts the build to these tiles.
 	Only *TileSet
+	// Raster makes pictures instead of vector tiles.
+	Raster *Raster
 }
 
 // Drop says how many features of a layer a tile's budget left out.
@@ -84,8 +86,8 @@ type Stats struct {
 	Drops    []Drop           // by layer and tile
 }
 
-// Tiles builds the tiles of the layers, in this order within a tile, and gives each tile that is not empty to emit,
-// gzip-compressed. emit is called from several goroutines at once, in no order, and must not keep the bytes.
+// Tiles builds the tiles of the layers, in this order within a tile, and gives each tile that is not empty to emit, as it
+// is stored: vector tiles gzip-compressed, pictures as PNG. emit is called from several goroutines at once, in no order, and must not keep the bytes.
 func Tiles(ctx context.Context, layers []Layer, opts Options, emit func(id uint64, gz []byte) error) (Stats, error) {
 	for i, l := range layers {
 		if l.Name == "" || l.MinZoom < 0 || l.MaxZoom > MaxZoom || l.MinZoom > l.MaxZoom {
@@ -104,7 +106,7 @@ func Tiles(ctx context.Context, layers []Layer, opts Options, emit func(id uint6
 	if workers <= 0 {
 		workers = runtime.GOMAXPROCS(0)
 	}
-	b := &builder{layers: layers, only: opts.Only, emit: emit}
+	b := &builder{layers: layers, only: opts.Only, raster: opts.Raster, emit: emit}
 	b.cond.L = &b.mu
 	var wg sync.WaitGroup
 	for i := range layers {
@@ -188,6 +190,7 @@ type task struct {
 type builder struct {
 	layers  []Layer
 	only    *TileSet
+	raster  *Raster
 	maxZoom int
 	emit    func(uint64, []byte) error
 
@@ -383,6 +386,14 @@ func (f *Features) shape(i uint32) *shape {
 }
 
 func (w *worker) encode(n *node) error {
+	if r := w.b.raster; r != nil {
+		b, err := w.paint(n, r)
+		if err != nil || b == nil {
+			return err
+		}
+		w.stats.Tiles++
+		return w.b.emit(archive.ID(n.z, n.x, n.y), b)
+	}
 	e := &w.enc
 	e.Reset()
 	id := archive.ID(n.z, n.x, n.y)

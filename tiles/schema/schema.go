@@ -1,5 +1,5 @@
-// Package schema is the one table of what the network's tiles hold: layers, zooms and attributes. TileJSON's
-// vector_layers, the archives' metadata and tiles/FORMAT.md are made from it.
+// Package schema is the one table of what the network's tiles hold: tile sets, their layers, zooms and attributes.
+// TileJSON's vector_layers, the archives' metadata and the table in tiles/FORMAT.md are made from it.
 package schema
 
 import (
@@ -23,17 +23,36 @@ type Layer struct {
 	Fields           []Field
 }
 
-// Names of the tile sets, which are also those of their layers.
+// Set is a tile set: what one URL serves and one list of archives holds.
+type Set struct {
+	Name, Doc        string
+	Type             archive.TileType
+	MinZoom, MaxZoom int
+	Layers           []Layer // none for images
+}
+
+// Names of the tile sets. The first three have one layer of the same name.
 const (
 	Coverage  = "coverage"
 	Sequences = "sequences"
 	Images    = "images"
+	Panoramax = "panoramax"
+	Heat      = "heat"
 )
 
-// Layers lists every layer in the order of the documentation.
-func Layers() []Layer {
-	return []Layer{
-		{Coverage, "H3 cells with what has been seen of them; coarser cells at lower zooms", 0, 14, []Field{
+// Names of the layers of Panoramax, beside Sequences.
+const (
+	Grid     = "grid"
+	Pictures = "pictures"
+)
+
+// Sets lists every tile set in the order of the documentation.
+func Sets() []Set {
+	one := func(l Layer) Set {
+		return Set{Name: l.Name, Doc: l.Doc, Type: archive.TileMVT, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Layers: []Layer{l}}
+	}
+	return []Set{
+		one(Layer{Coverage, "H3 cells with what has been seen of them, coarser cells at lower zooms", 0, 14, []Field{
 			{"h3", "String", "H3 index, lower-case hex"},
 			{"res", "Number", "H3 resolution of the cell"},
 			{"freshness", "Number", "how recently it was seen from both sides, as of the tile set's as_of, in parts per million: 1000000 just now; of a coarse cell, as if all that was seen in it were one place"},
@@ -43,15 +62,15 @@ func Layers() []Layer {
 			{"first_seen", "Number", "capture time of the oldest observation, milliseconds since 1970 UTC"},
 			{"last_seen", "Number", "capture time of the newest observation, milliseconds since 1970 UTC"},
 			{"age_days", "Number", "whole days from last_seen to the tile set's as_of"},
-		}},
-		{Sequences, "drives as lines through their published frames, interrupted where frames are missing", 10, 14, []Field{
+		}}),
+		one(Layer{Sequences, "drives as lines through their published frames, interrupted where frames are missing", 10, 14, []Field{
 			{"id", "String", "id of the drive"},
 			{"captured_at", "Number", "capture time of the first published frame, milliseconds since 1970 UTC"},
 			{"ended_at", "Number", "capture time of the last published frame, milliseconds since 1970 UTC"},
 			{"frames", "Number", "published frames"},
 			{"distance_m", "Number", "length of the line in whole metres"},
-		}},
-		{Images, "published frames as points", 14, 14, []Field{
+		}}),
+		one(Layer{Images, "published frames as points", 14, 14, []Field{
 			{"id", "String", "id of the frame"},
 			{"sequence_id", "String", "id of its drive"},
 			{"seq", "Number", "place in the drive, from 0"},
@@ -60,18 +79,60 @@ func Layers() []Layer {
 			{"quality", "String", "grade A (best) to E"},
 			{"quality_ppm", "Number", "quality score in parts per million"},
 			{"cell", "String", "H3 index of the frame, lower-case hex"},
+		}}),
+		{Panoramax, "the same map as the layers that Panoramax viewers read", archive.TileMVT, 0, 15, []Layer{
+			{Grid, "H3 cells with how many pictures they hold", 0, 5, []Field{
+				{"id", "String", "H3 index, lower-case hex"},
+				{"nb_pictures", "Number", "published frames in the cell"},
+				{"coef", "Number", "0 to 1: the logarithm of nb_pictures beside that of a million"},
+			}},
+			{Sequences, "drives as lines through their published frames", 6, 15, []Field{
+				{"id", "String", "id of the drive"},
+				{"date", "String", "UTC day of the first published frame, YYYY-MM-DD"},
+			}},
+			{Pictures, "published frames as points", 15, 15, []Field{
+				{"id", "String", "id of the frame"},
+				{"ts", "String", "capture time, RFC 3339 UTC"},
+				{"heading", "Number", "direction of the camera, whole degrees clockwise from true north; absent when unknown"},
+				{"sequences", "String", "JSON array with the id of the drive"},
+				{"first_sequence", "String", "id of the drive"},
+			}},
 		}},
+		{Heat, "freshness of the coverage as pictures of 256 pixels, from red (old) to green (just seen), for clients without vector tiles", archive.TilePNG, 0, 13, nil},
 	}
 }
 
-// Get gives a layer by name; ok is false when there is none.
-func Get(name string) (l Layer, ok bool) {
-	for _, l := range Layers() {
-		if l.Name == name {
-			return l, true
+// Get gives a tile set by name; ok is false when there is none.
+func Get(name string) (s Set, ok bool) {
+	for _, s := range Sets() {
+		if s.Name == name {
+			return s, true
 		}
 	}
-	return Layer{}, false
+	return Set{}, false
+}
+
+// Layer gives a layer of the set by name; the zero Layer when there is none.
+func (s Set) Layer(name string) Layer {
+	for _, l := range s.Layers {
+		if l.Name == name {
+			return l
+		}
+	}
+	return Layer{}
+}
+
+// VectorLayers is the set's list in TileJSON.
+func (s Set) VectorLayers() []archive.VectorLayer {
+	var out []archive.VectorLayer
+	for _, l := range s.Layers {
+		fields := map[string]string{}
+		for _, f := range l.Fields {
+			fields[f.Name] = f.Type + ": " + f.Doc
+		}
+		out = append(out, archive.VectorLayer{ID: l.Name, Description: l.Doc, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Fields: fields})
+	}
+	return out
 }
 
 // Keys lists the attribute names in order.
@@ -83,24 +144,21 @@ func (l Layer) Keys() []string {
 	return out
 }
 
-// VectorLayer is the layer's entry in TileJSON.
-func (l Layer) VectorLayer() archive.VectorLayer {
-	fields := map[string]string{}
-	for _, f := range l.Fields {
-		fields[f.Name] = f.Type + ": " + f.Doc
-	}
-	return archive.VectorLayer{ID: l.Name, Description: l.Doc, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Fields: fields}
-}
-
-// Markdown is the table of all layers as the documentation shows it.
+// Markdown is the description of all tile sets as the documentation shows it.
 func Markdown() string {
 	var b strings.Builder
-	for _, l := range Layers() {
-		fmt.Fprintf(&b, "### `%s`, zooms %d–%d\n\n%s.\n\n| attribute | type | meaning |\n| --- | --- | --- |\n", l.Name, l.MinZoom, l.MaxZoom, strings.ToUpper(l.Doc[:1])+l.Doc[1:])
-		for _, f := range l.Fields {
-			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, f.Type, f.Doc)
+	for _, s := range Sets() {
+		fmt.Fprintf(&b, "### `%s`\n\n%s. %s, zooms %d–%d.\n\n", s.Name, strings.ToUpper(s.Doc[:1])+s.Doc[1:], strings.ToUpper(s.Type.String()), s.MinZoom, s.MaxZoom)
+		for _, l := range s.Layers {
+			if len(s.Layers) > 1 {
+				fmt.Fprintf(&b, "Layer `%s`, zooms %d–%d: %s.\n\n", l.Name, l.MinZoom, l.MaxZoom, l.Doc)
+			}
+			b.WriteString("| attribute | type | meaning |\n| --- | --- | --- |\n")
+			for _, f := range l.Fields {
+				fmt.Fprintf(&b, "| `%s` | %s | %s |\n", f.Name, f.Type, f.Doc)
+			}
+			b.WriteByte('\n')
 		}
-		b.WriteByte('\n')
 	}
-	return b.String()
+	return strings.TrimSuffix(b.String(), "\n")
 }

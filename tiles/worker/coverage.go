@@ -3,8 +3,8 @@ package worker
 import (
 	"context"
 	"fmt"
+	"image/color"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -27,23 +27,35 @@ var bands = []band{{2, 0, 1}, {3, 2, 3}, {4, 4, 5}, {5, 6, 6}, {6, 7, 7}, {7, 8,
 // coverage draws cells.
 type coverage struct{ r *run }
 
-func (c coverage) schema() schema.Layer { l, _ := schema.Get(schema.Coverage); return l }
+func (c coverage) set() schema.Set       { s, _ := schema.Get(schema.Coverage); return s }
+func (c coverage) raster() *build.Raster { return nil }
 
 func (c coverage) plan() string {
+	return "coverage/1" + c.r.freshnessPlan() + bandPlan(c.r.bands(0, 14))
+}
+
+func (r *run) freshnessPlan() string {
+	return fmt.Sprintf(" freshness=%s as_of=%s", r.params().Version, r.asOf.Format(time.RFC3339))
+}
+
+func bandPlan(bs []band) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "coverage/1 freshness=%s as_of=%s", c.r.params().Version, c.r.asOf.Format(time.RFC3339))
-	for _, x := range c.bands() {
+	for _, x := range bs {
 		fmt.Fprintf(&b, " %d-%d:r%d", x.minZoom, x.maxZoom, x.res)
 	}
 	return b.String()
 }
 
-// bands are those of the plan, none finer than the cells that are kept.
-func (c coverage) bands() []band {
-	out := slices.Clone(bands)
-	for i := range out {
-		if c.r.base >= 0 {
-			out[i].res = min(out[i].res, c.r.base)
+// bands are those of the plan between two zooms, none finer than the cells that are kept.
+func (r *run) bands(minZoom, maxZoom int) []band {
+	var out []band
+	for _, b := range bands {
+		b.minZoom, b.maxZoom = max(b.minZoom, minZoom), min(b.maxZoom, maxZoom)
+		if r.base >= 0 {
+			b.res = min(b.res, r.base)
+		}
+		if b.minZoom <= b.maxZoom {
+			out = append(out, b)
 		}
 	}
 	return out
@@ -56,8 +68,9 @@ func (r *run) params() freshness.Params {
 	return freshness.Current()
 }
 
-func (c coverage) layer(b band, f *build.Features) build.Layer {
-	return build.Layer{Name: schema.Coverage, MinZoom: b.minZoom, MaxZoom: b.maxZoom, Features: f, Whole: true, Buffer: 16}
+// cellLayer is a layer of cells in one band.
+func cellLayer(name string, b band, f *build.Features) build.Layer {
+	return build.Layer{Name: name, MinZoom: b.minZoom, MaxZoom: b.maxZoom, Features: f, Whole: true, Buffer: 16}
 }
 
 // outline is the boundary of a cell that Web Mercator can show; nil for others.
@@ -71,12 +84,12 @@ func outline(c survey.Cell) []geo.Point {
 	return ring
 }
 
-func (c coverage) dirty(context.Context) (*build.TileSet, error) {
-	var t build.TileSet
-	for _, b := range c.bands() {
-		l := c.layer(b, nil)
+// dirtyCells adds the tiles that the changed cells, or their parents, are drawn in.
+func (r *run) dirtyCells(t *build.TileSet, bs []band) {
+	for _, b := range bs {
+		l := cellLayer("", b, nil)
 		seen := map[survey.Cell]struct{}{}
-		for _, cell := range c.r.cells {
+		for _, cell := range r.cells {
 			p := cell.Parent(b.res)
 			if _, ok := seen[p]; ok {
 				continue
@@ -87,15 +100,15 @@ func (c coverage) dirty(context.Context) (*build.TileSet, error) {
 			}
 		}
 	}
-	return &t, nil
 }
 
-func (c coverage) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+// cellLayers makes a layer of each band of the cells, or of those near the tiles of only. Attributes are in the order of
+// keys; rank is for a raster.
+func (r *run) cellLayers(ctx context.Context, name string, keys []string, bs []band, only *build.TileSet,
+	values func(*mvt.Dict, cells.Row) []mvt.Value, rank func(cells.Row) int64) ([]build.Layer, error) {
 	var dict mvt.Dict
-	keys := c.schema().Keys()
-	params := c.r.params()
 	var out []build.Layer
-	for _, b := range c.bands() {
+	for _, b := range bs {
 		f := build.NewFeatures(&dict, keys...)
 		add := func(row cells.Row) error {
 			ring := outline(row.Cell)
@@ -104,15 +117,16 @@ func (c coverage) layers(ctx context.Context, only *build.TileSet) ([]build.Laye
 			}
 			// The mode of an H3 index is always the same and its last digit is unused down to resolution 14: what is
 			// left fits 53 bits.
-			f.Begin(build.Polygon, uint64(row.Cell)>>3&(1<<53-1), 0)
+			var rk int64
+			if rank != nil {
+				rk = rank(row)
+			}
+			f.Begin(build.Polygon, uint64(row.Cell)>>3&(1<<53-1), rk)
 			f.Polygon(ring)
-			age := max(0, int64(c.r.asOf.Sub(row.LastSeen)/(24*time.Hour)))
-			for k, v := range []mvt.Value{
-				dict.String(row.Cell.String()), dict.Int(int64(row.Cell.Resolution())),
-				dict.Int(int64(row.Freshness(params, c.r.asOf))), dict.Int(int64(row.MeanQuality())), dict.Int(row.Observations),
-				dict.Int(row.Live), dict.Int(row.FirstSeen.UnixMilli()), dict.Int(row.LastSeen.UnixMilli()), dict.Int(age),
-			} {
-				f.Tag(uint32(k), v)
+			if values != nil {
+				for k, v := range values(&dict, row) {
+					f.Tag(uint32(k), v)
+				}
 			}
 			f.End()
 			return nil
@@ -123,17 +137,74 @@ func (c coverage) layers(ctx context.Context, only *build.TileSet) ([]build.Laye
 		case only != nil && part.Len() == 0:
 			continue
 		case only == nil || b.minZoom < 4: // few cells, and boxes too wide to be covered
-			err = cells.Each(ctx, c.r.w.DB, b.res, add)
+			err = cells.Each(ctx, r.w.DB, b.res, add)
 		default:
 			var within []survey.Cell
 			if within, err = cover(part, max(b.res-3, 0)); err == nil {
-				err = cells.EachIn(ctx, c.r.w.DB, b.res, within, add)
+				err = cells.EachIn(ctx, r.w.DB, b.res, within, add)
 			}
 		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, c.layer(b, f))
+		out = append(out, cellLayer(name, b, f))
 	}
 	return out, nil
+}
+
+func (c coverage) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	c.r.dirtyCells(&t, c.r.bands(0, 14))
+	return &t, nil
+}
+
+func (c coverage) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	params := c.r.params()
+	values := func(d *mvt.Dict, row cells.Row) []mvt.Value {
+		return []mvt.Value{
+			d.String(row.Cell.String()), d.Int(int64(row.Cell.Resolution())),
+			d.Int(int64(row.Freshness(params, c.r.asOf))), d.Int(int64(row.MeanQuality())), d.Int(row.Observations), d.Int(row.Live),
+			d.Int(row.FirstSeen.UnixMilli()), d.Int(row.LastSeen.UnixMilli()), d.Int(max(0, int64(c.r.asOf.Sub(row.LastSeen)/(24*time.Hour)))),
+		}
+	}
+	return c.r.cellLayers(ctx, schema.Coverage, c.set().Layers[0].Keys(), c.r.bands(0, 14), only, values, nil)
+}
+
+// heat draws the freshness of cells as pictures.
+type heat struct{ r *run }
+
+func (h heat) set() schema.Set { s, _ := schema.Get(schema.Heat); return s }
+func (h heat) plan() string {
+	return "heat/1" + h.r.freshnessPlan() + bandPlan(h.bands())
+}
+func (h heat) bands() []band { return h.r.bands(0, h.set().MaxZoom) }
+
+func (h heat) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	h.r.dirtyCells(&t, h.bands())
+	return &t, nil
+}
+
+func (h heat) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	params := h.r.params()
+	return h.r.cellLayers(ctx, schema.Heat, nil, h.bands(), only, nil, func(row cells.Row) int64 {
+		return int64(row.Freshness(params, h.r.asOf))
+	})
+}
+
+// heatSteps is how many colours a picture has: 8 bits of a palette are plenty, and few colours compress well.
+const heatSteps = 32
+
+// raster paints freshness from red through yellow to green, as strong as it is safe to lay over a map.
+func (h heat) raster() *build.Raster {
+	palette := make(color.Palette, 1, 1+heatSteps)
+	palette[0] = color.NRGBA{}
+	for i := range heatSteps {
+		c := color.NRGBA{R: 230, G: uint8(60 + 300*i/heatSteps), B: 40, A: 190}
+		if half := heatSteps / 2; i >= half {
+			c.R, c.G = uint8(230-360*(i-half)/heatSteps), 205
+		}
+		palette = append(palette, c)
+	}
+	return &build.Raster{Palette: palette, Color: func(rank int64) uint8 { return uint8(1 + min(rank, 999_999)*heatSteps/1_000_000) }}
 }

@@ -7,12 +7,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/build"
@@ -244,70 +246,49 @@ func saveDrive(ctx context.Context, tx *state.Tx, d *drive) error {
 	return err
 }
 
-// sequences draws drives as lines.
-type sequences struct{ r *run }
+// dirtyLines adds the tiles in which the changed drives were or are drawn.
+func (r *run) dirtyLines(t *build.TileSet, l build.Layer) {
+	r.eachPiece(func(p []build.XY) {
+		if len(p) > 1 {
+			t.AddLine(l, p)
+		}
+	})
+}
 
-func (s sequences) schema() schema.Layer { l, _ := schema.Get(schema.Sequences); return l }
-func (s sequences) plan() string         { return "sequences/1" }
+// dirtyPoints adds the tiles in which the frames of the changed drives were or are drawn.
+func (r *run) dirtyPoints(t *build.TileSet, l build.Layer) {
+	r.eachPiece(func(p []build.XY) {
+		for _, v := range p {
+			t.AddPoint(l, v)
+		}
+	})
+}
 
-func (s sequences) dirty(context.Context) (*build.TileSet, error) {
-	var t build.TileSet
-	l := s.layer(nil)
-	for _, c := range s.r.drive {
+func (r *run) eachPiece(fn func([]build.XY)) {
+	for _, c := range r.drive {
 		for _, d := range []*drive{c.old, c.new} {
-			if d == nil {
-				continue
-			}
-			for _, p := range d.pieces {
-				if len(p) > 1 {
-					t.AddLine(l, p)
+			if d != nil {
+				for _, p := range d.pieces {
+					fn(p)
 				}
 			}
 		}
 	}
-	return &t, nil
 }
 
-func (s sequences) layer(f *build.Features) build.Layer {
-	sc := s.schema()
-	return build.Layer{Name: sc.Name, MinZoom: sc.MinZoom, MaxZoom: sc.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
+// drawn makes the layer of l, whose tiles hold at most 4 MiB before compression and 50,000 features, the newest.
+func drawn(l schema.Layer, f *build.Features) build.Layer {
+	return build.Layer{Name: l.Name, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
 }
 
-func (s sequences) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
-	var ds []*drive
-	if only == nil {
-		if err := s.r.readDrives(ctx); err != nil {
-			return nil, err
-		}
-		ds = s.r.allDrives
-	} else {
-		x0, y0, x1, y1 := only.Box(build.DefaultBuffer)
-		rows, err := s.r.w.DB.Query(ctx, `SELECT `+driveColumns+` WHERE x0 <= $3 AND x1 >= $1 AND y0 <= $4 AND y1 >= $2 ORDER BY drive_id`, x0, y0, x1, y1)
-		if err != nil {
-			return nil, err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			d, err := scanDrive(rows)
-			if err != nil {
-				return nil, err
-			}
-			if _, changed := s.r.drive[d.id]; !changed {
-				ds = append(ds, d)
-			}
-		}
-		if err := rows.Err(); err != nil {
-			return nil, err
-		}
-		for _, c := range s.r.drive {
-			if c.new != nil {
-				ds = append(ds, c.new)
-			}
-		}
-		slices.SortFunc(ds, func(a, b *drive) int { return strings.Compare(a.id, b.id) })
-	}
+// lines draws the drives, or those near the tiles of only, with attributes in the order of the layer's fields.
+func (r *run) lines(ctx context.Context, l schema.Layer, only *build.TileSet, values func(*mvt.Dict, *drive) []mvt.Value) (build.Layer, error) {
 	var dict mvt.Dict
-	f := build.NewFeatures(&dict, s.schema().Keys()...)
+	f := build.NewFeatures(&dict, l.Keys()...)
+	ds, err := r.drivesNear(ctx, only)
+	if err != nil {
+		return build.Layer{}, err
+	}
 	for _, d := range ds {
 		if !slices.ContainsFunc(d.pieces, func(p []build.XY) bool { return len(p) > 1 }) {
 			continue
@@ -318,12 +299,191 @@ func (s sequences) layers(ctx context.Context, only *build.TileSet) ([]build.Lay
 				f.Part(p, false)
 			}
 		}
-		for k, v := range []mvt.Value{dict.String(d.id), dict.Int(d.captured / 1000), dict.Int(d.ended / 1000), dict.Int(d.frames), dict.Int(d.distMM / 1000)} {
+		for k, v := range values(&dict, d) {
 			f.Tag(uint32(k), v)
 		}
 		f.End()
 	}
-	return []build.Layer{s.layer(f)}, nil
+	return drawn(l, f), nil
+}
+
+// drivesNear gives all drives, or at least those that touch the tiles of only, by id.
+func (r *run) drivesNear(ctx context.Context, only *build.TileSet) ([]*drive, error) {
+	if only == nil {
+		err := r.readDrives(ctx)
+		return r.allDrives, err
+	}
+	if only.Len() == 0 {
+		return nil, nil
+	}
+	var ds []*drive
+	x0, y0, x1, y1 := only.Box(build.DefaultBuffer)
+	rows, err := r.w.DB.Query(ctx, `SELECT `+driveColumns+` WHERE x0 <= $3 AND x1 >= $1 AND y0 <= $4 AND y1 >= $2 ORDER BY drive_id`, x0, y0, x1, y1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		d, err := scanDrive(rows)
+		if err != nil {
+			return nil, err
+		}
+		if _, changed := r.drive[d.id]; !changed {
+			ds = append(ds, d)
+		}
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	for _, c := range r.drive {
+		if c.new != nil {
+			ds = append(ds, c.new)
+		}
+	}
+	slices.SortFunc(ds, func(a, b *drive) int { return strings.Compare(a.id, b.id) })
+	return ds, nil
+}
+
+// points draws the published frames, or those near the tiles of only.
+func (r *run) points(ctx context.Context, l schema.Layer, only *build.TileSet, values func(*mvt.Dict, frame) ([]mvt.Value, error)) (build.Layer, error) {
+	var dict mvt.Dict
+	f := build.NewFeatures(&dict, l.Keys()...)
+	add := func(fr frame) error {
+		// Over the budget the newest stay, and a perfect frame passes for 30 days newer than a useless one.
+		f.Begin(build.Point, id53(fr.id), fr.captured/1_000_000+fr.quality*30*86400/1_000_000)
+		f.Part([]build.XY{build.Project(fr.point())}, false)
+		vals, err := values(&dict, fr)
+		if err != nil {
+			return err
+		}
+		for k, v := range vals {
+			f.Tag(uint32(k), v)
+		}
+		f.End()
+		return nil
+	}
+	if only == nil {
+		return drawn(l, f), r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, add)
+	}
+	frames, err := r.framesIn(ctx, only)
+	if err != nil {
+		return build.Layer{}, err
+	}
+	for _, fr := range frames {
+		if err := add(fr); err != nil {
+			return build.Layer{}, err
+		}
+	}
+	return drawn(l, f), nil
+}
+
+// angle is a heading in whole degrees; no value when it is unknown.
+func angle(d *mvt.Dict, mdeg int64) mvt.Value {
+	if mdeg < 0 {
+		return 0
+	}
+	return d.Int((mdeg + 500) / 1000 % 360)
+}
+
+// sequences draws drives as lines.
+type sequences struct{ r *run }
+
+func (s sequences) set() schema.Set       { l, _ := schema.Get(schema.Sequences); return l }
+func (s sequences) plan() string          { return "sequences/1" }
+func (s sequences) raster() *build.Raster { return nil }
+
+func (s sequences) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	s.r.dirtyLines(&t, drawn(s.set().Layers[0], nil))
+	return &t, nil
+}
+
+func (s sequences) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	l, err := s.r.lines(ctx, s.set().Layers[0], only, func(d *mvt.Dict, dr *drive) []mvt.Value {
+		return []mvt.Value{d.String(dr.id), d.Int(dr.captured / 1000), d.Int(dr.ended / 1000), d.Int(dr.frames), d.Int(dr.distMM / 1000)}
+	})
+	return []build.Layer{l}, err
+}
+
+// images draws published frames as points.
+type images struct{ r *run }
+
+func (s images) set() schema.Set       { l, _ := schema.Get(schema.Images); return l }
+func (s images) plan() string          { return "images/1" }
+func (s images) raster() *build.Raster { return nil }
+
+func (s images) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	s.r.dirtyPoints(&t, drawn(s.set().Layers[0], nil))
+	return &t, nil
+}
+
+func (s images) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	l, err := s.r.points(ctx, s.set().Layers[0], only, func(d *mvt.Dict, fr frame) ([]mvt.Value, error) {
+		var q struct {
+			Grade string `json:"grade"`
+		}
+		if fr.gradeJSON != "" {
+			if err := json.Unmarshal([]byte(fr.gradeJSON), &q); err != nil {
+				return nil, fmt.Errorf("quality of frame %s: %w", fr.id, err)
+			}
+		}
+		var grade mvt.Value
+		if q.Grade != "" {
+			grade = d.String(q.Grade)
+		}
+		return []mvt.Value{d.String(fr.id), d.String(fr.drive), d.Int(fr.seq), d.Int(fr.captured / 1000), angle(d, fr.heading),
+			grade, d.Int(fr.quality), d.String(survey.Cell(fr.cell).String())}, nil
+	})
+	return []build.Layer{l}, err
+}
+
+// panoramax draws cells, drives and frames as Panoramax viewers expect them.
+type panoramax struct{ r *run }
+
+func (s panoramax) set() schema.Set       { l, _ := schema.Get(schema.Panoramax); return l }
+func (s panoramax) raster() *build.Raster { return nil }
+func (s panoramax) plan() string          { return "panoramax/1" + bandPlan(s.bands()) }
+func (s panoramax) bands() []band {
+	g := s.set().Layer(schema.Grid)
+	return s.r.bands(g.MinZoom, g.MaxZoom)
+}
+
+func (s panoramax) dirty(context.Context) (*build.TileSet, error) {
+	var t build.TileSet
+	s.r.dirtyCells(&t, s.bands())
+	s.r.dirtyLines(&t, drawn(s.set().Layer(schema.Sequences), nil))
+	s.r.dirtyPoints(&t, drawn(s.set().Layer(schema.Pictures), nil))
+	return &t, nil
+}
+
+func (s panoramax) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
+	set := s.set()
+	part := func(l schema.Layer) *build.TileSet {
+		if only == nil {
+			return nil
+		}
+		return only.Zooms(l.MinZoom, l.MaxZoom)
+	}
+	grid, seq, pic := set.Layer(schema.Grid), set.Layer(schema.Sequences), set.Layer(schema.Pictures)
+	out, err := s.r.cellLayers(ctx, grid.Name, grid.Keys(), s.bands(), part(grid), func(d *mvt.Dict, row cells.Row) []mvt.Value {
+		coef := math.Round(min(1, math.Log10(1+float64(row.Observations))/6)*1000) / 1000
+		return []mvt.Value{d.String(row.Cell.String()), d.Int(row.Observations), d.Float(coef)}
+	}, nil)
+	if err != nil {
+		return nil, err
+	}
+	lines, err := s.r.lines(ctx, seq, part(seq), func(d *mvt.Dict, dr *drive) []mvt.Value {
+		return []mvt.Value{d.String(dr.id), d.String(state.Time(dr.captured).Format(time.DateOnly))}
+	})
+	if err != nil {
+		return nil, err
+	}
+	points, err := s.r.points(ctx, pic, part(pic), func(d *mvt.Dict, fr frame) ([]mvt.Value, error) {
+		return []mvt.Value{d.String(fr.id), d.String(state.Time(fr.captured).Format(time.RFC3339Nano)), angle(d, fr.heading),
+			d.String(`["` + fr.drive + `"]`), d.String(fr.drive)}, nil
+	})
+	return append(out, lines, points), err
 }
 
 // readDrives reads all drives anew from their frames, ordered by id.
@@ -354,80 +514,11 @@ func id53(hexID string) uint64 {
 	return max(v, 1)
 }
 
-// images draws published frames as points.
-type images struct{ r *run }
-
-func (s images) schema() schema.Layer { l, _ := schema.Get(schema.Images); return l }
-func (s images) plan() string         { return "images/1" }
-
-func (s images) dirty(context.Context) (*build.TileSet, error) {
-	var t build.TileSet
-	for _, c := range s.r.drive {
-		for _, d := range []*drive{c.old, c.new} {
-			if d == nil {
-				continue
-			}
-			for _, p := range d.pieces {
-				for _, v := range p {
-					t.AddPoint(s.layer(nil), v)
-				}
-			}
-		}
-	}
-	return &t, nil
-}
-
-func (s images) layer(f *build.Features) build.Layer {
-	sc := s.schema()
-	return build.Layer{Name: sc.Name, MinZoom: sc.MinZoom, MaxZoom: sc.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
-}
-
-func (s images) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
-	var dict mvt.Dict
-	f := build.NewFeatures(&dict, s.schema().Keys()...)
-	add := func(fr frame) error {
-		var q struct {
-			Grade string `json:"grade"`
-		}
-		if fr.gradeJSON != "" {
-			if err := json.Unmarshal([]byte(fr.gradeJSON), &q); err != nil {
-				return fmt.Errorf("quality of frame %s: %w", fr.id, err)
-			}
-		}
-		// Over the budget the newest stay, and a perfect frame passes for 30 days newer than a useless one.
-		f.Begin(build.Point, id53(fr.id), fr.captured/1_000_000+fr.quality*30*86400/1_000_000)
-		f.Part([]build.XY{build.Project(fr.point())}, false)
-		vals := []mvt.Value{dict.String(fr.id), dict.String(fr.drive), dict.Int(fr.seq), dict.Int(fr.captured / 1000), 0, 0,
-			dict.Int(fr.quality), dict.String(survey.Cell(fr.cell).String())}
-		if fr.heading >= 0 {
-			vals[4] = dict.Int((fr.heading + 500) / 1000 % 360)
-		}
-		if q.Grade != "" {
-			vals[5] = dict.String(q.Grade)
-		}
-		for k, v := range vals {
-			f.Tag(uint32(k), v)
-		}
-		f.End()
-		return nil
-	}
-	if only == nil {
-		return []build.Layer{s.layer(f)}, s.r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, add)
-	}
-	frames, err := s.r.framesIn(ctx, only)
-	if err != nil {
-		return nil, err
-	}
-	for _, fr := range frames {
-		if err := add(fr); err != nil {
-			return nil, err
-		}
-	}
-	return []build.Layer{s.layer(f)}, nil
-}
-
 // framesIn reads at least the published frames inside the tiles, ordered by drive and place, by ranges of their cells.
 func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error) {
+	if only.Len() == 0 {
+		return nil, nil
+	}
 	var lo, hi int64
 	err := r.w.DB.QueryRow(ctx, `SELECT COALESCE(MIN(cell), 0), COALESCE(MAX(cell), 0) FROM frames`).Scan(&lo, &hi)
 	if err != nil || hi == 0 {

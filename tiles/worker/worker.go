@@ -156,8 +156,8 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		return res, err
 	}
 	next := archive.Manifest{Format: archive.ManifestFormat, AsOf: run.asOf, Layers: map[string]archive.Tileset{}}
-	for _, l := range []layer{coverage{run}, sequences{run}, images{run}} {
-		name := l.schema().Name
+	for _, l := range []layer{coverage{run}, sequences{run}, images{run}, panoramax{run}, heat{run}} {
+		name := l.set().Name
 		t, ok := old.Layers[name]
 		if full || !ok || t.Plan != l.plan() {
 			t, err = run.rebuild(ctx, l, t)
@@ -222,13 +222,15 @@ func sameManifest(a, b archive.Manifest) bool {
 
 // layer is one tile set of the network.
 type layer interface {
-	schema() schema.Layer
+	set() schema.Set
 	// plan names everything but the state that the bytes of the tiles depend on.
 	plan() string
 	// dirty gives the tiles that may differ because of the run's changes.
 	dirty(ctx context.Context) (*build.TileSet, error)
 	// layers gives the features: all, or at least those that touch the tiles of only, in the same order.
 	layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error)
+	// raster draws pictures; nil makes vector tiles.
+	raster() *build.Raster
 }
 
 // run is one attempt to bring the tiles up to date.
@@ -271,7 +273,7 @@ func (r *run) rebuild(ctx context.Context, l layer, old archive.Tileset) (archiv
 	}
 	aw := archive.NewWriter()
 	defer aw.Close()
-	st, err := build.Tiles(ctx, layers, build.Options{Workers: r.w.Config.Workers}, aw.Add)
+	st, err := build.Tiles(ctx, layers, build.Options{Workers: r.w.Config.Workers, Raster: l.raster()}, aw.Add)
 	if err != nil {
 		return archive.Tileset{}, err
 	}
@@ -283,15 +285,15 @@ func (r *run) rebuild(ctx context.Context, l layer, old archive.Tileset) (archiv
 	t.Archives = []archive.Ref{ref}
 	t.Version = archive.NewTilesetVersion(t.Plan, t.Archives)
 	if t.Version != old.Version {
-		r.res.Layers[l.schema().Name] = Published{Full: true, Dirty: st.Tiles, Changed: st.Tiles, Bytes: ref.Bytes}
+		r.res.Layers[l.set().Name] = Published{Full: true, Dirty: st.Tiles, Changed: st.Tiles, Bytes: ref.Bytes}
 	}
 	return t, nil
 }
 
 func tileset(l layer, bounds [4]float64) archive.Tileset {
-	s := l.schema()
-	return archive.Tileset{Type: archive.TileMVT, MinZoom: s.MinZoom, MaxZoom: s.MaxZoom, Bounds: bounds,
-		VectorLayers: []archive.VectorLayer{s.VectorLayer()}, Plan: l.plan()}
+	s := l.set()
+	return archive.Tileset{Type: s.Type, MinZoom: s.MinZoom, MaxZoom: s.MaxZoom, Bounds: bounds,
+		VectorLayers: s.VectorLayers(), Plan: l.plan()}
 }
 
 func layerBounds(ls []build.Layer) (b [4]float64) {
@@ -323,7 +325,7 @@ func (r *run) update(ctx context.Context, l layer, t archive.Tileset) (archive.T
 	}
 	built := archive.NewWriter() // holds the new bytes until they are compared
 	defer built.Close()
-	st, err := build.Tiles(ctx, layers, build.Options{Workers: r.w.Config.Workers, Only: dirty}, built.Add)
+	st, err := build.Tiles(ctx, layers, build.Options{Workers: r.w.Config.Workers, Only: dirty, Raster: l.raster()}, built.Add)
 	if err != nil {
 		return t, err
 	}
@@ -386,7 +388,7 @@ func (r *run) update(ctx context.Context, l layer, t archive.Tileset) (archive.T
 		p.Folded = true
 	}
 	t.Version = archive.NewTilesetVersion(t.Plan, t.Archives)
-	r.res.Layers[l.schema().Name] = p
+	r.res.Layers[l.set().Name] = p
 	return t, nil
 }
 
@@ -444,10 +446,15 @@ func (o object) ReadRange(ctx context.Context, off, n int64) ([]byte, error) {
 
 // publish writes an archive under the name of its content.
 func (r *run) publish(ctx context.Context, l layer, aw *archive.Writer, bounds [4]float64, drops []build.Drop) (archive.Ref, error) {
-	s := l.schema()
+	s := l.set()
 	meta := map[string]any{
 		"name": s.Name, "description": s.Doc, "format": "pbf", "type": "overlay", "version": "1",
-		"vector_layers": []archive.VectorLayer{s.VectorLayer()}, "roadcomb:as_of": r.asOf, "roadcomb:plan": l.plan(),
+		"roadcomb:as_of": r.asOf, "roadcomb:plan": l.plan(),
+	}
+	if s.Type == archive.TilePNG {
+		meta["format"] = "png"
+	} else {
+		meta["vector_layers"] = s.VectorLayers()
 	}
 	if len(drops) > 0 {
 		meta[dropsKey] = drops
@@ -459,7 +466,7 @@ func (r *run) publish(ctx context.Context, l layer, aw *archive.Writer, bounds [
 	defer f.Close()
 	os.Remove(f.Name())
 	sum := sha256.New()
-	h, err := aw.WriteTo(io.MultiWriter(f, sum), archive.Info{Type: archive.TileMVT, Bounds: bounds, Metadata: meta})
+	h, err := aw.WriteTo(io.MultiWriter(f, sum), archive.Info{Type: s.Type, Bounds: bounds, Metadata: meta})
 	if err != nil {
 		return archive.Ref{}, survey.Errorf(survey.Unavailable, "write archive: %w", err).WithHint("check the space of the temporary folder")
 	}
