@@ -1,0 +1,178 @@
+// Package api is the driver's side of roadcomb over HTTP: contributors and their tokens, uploads that can be resumed,
+// verdicts per file, drives, privacy zones.
+//
+// It moves no footage: files go by presigned URLs straight to the object store. It shows a contributor only what is
+// theirs; another's upload, drive or zone does not exist for them. It works no job and judges no file; package worker
+// of ingest does.
+package api
+
+import (
+	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Deps is what the API works with. DB and Store are required.
+type Deps struct {
+	DB    *state.DB
+	Store *store.Store
+	Log   *slog.Logger     // nil discards
+	Clock func() time.Time // nil means time.Now
+	// OperatorToken lets its bearer register contributors; "" means that nobody can over HTTP.
+	OperatorToken string
+	Limits        Limits
+}
+
+// Limits bound what one contributor may ask for. A zero field means its default.
+type Limits struct {
+	Files       int           // of an upload; 50,000
+	PathBytes   int           // of a file's path; 1,024
+	FileBytes   int64         // of a file; 64 GiB
+	UploadBytes int64         // of an upload; 512 GiB
+	DayBytes    int64         // of the uploads a contributor opens in 24 hours; 1 TiB
+	OpenUploads int           // of a contributor at a time; 32
+	WaitingJobs int64         // of all contributors, past which no upload is opened; 5,000
+	URLLifetime time.Duration // of a presigned URL; 15 minutes
+	Rate        float64       // requests a second of a contributor; 50
+	Burst       int           // requests at once of a contributor; 500
+	MaxWait     time.Duration // of a long poll; 25 s
+}
+
+func (l Limits) withDefaults() Limits {
+	def(&l.Files, 50_000)
+	def(&l.PathBytes, 1024)
+	def(&l.FileBytes, 64<<30)
+	def(&l.UploadBytes, 512<<30)
+	def(&l.DayBytes, 1<<40)
+	def(&l.OpenUploads, 32)
+	def(&l.WaitingJobs, 5000)
+	def(&l.URLLifetime, 15*time.Minute)
+	def(&l.Rate, 50)
+	def(&l.Burst, 500)
+	def(&l.MaxWait, 25*time.Second)
+	return l
+}
+
+func def[T int | int64 | float64 | time.Duration](v *T, d T) {
+	if *v <= 0 {
+		*v = d
+	}
+}
+
+type server struct {
+	Deps
+	perDriver, perStranger *httpx.Limiter
+}
+
+// Register adds the operations under /v1 to the API.
+func Register(_ *http.ServeMux, api huma.API, d Deps) {
+	if d.Log == nil {
+		d.Log = slog.New(slog.DiscardHandler)
+	}
+	if d.Clock == nil {
+		d.Clock = time.Now
+	}
+	d.Limits = d.Limits.withDefaults()
+	s := &server{Deps: d}
+	s.perDriver = &httpx.Limiter{Rate: d.Limits.Rate, Burst: d.Limits.Burst, Name: "driver"}
+	// Whoever brings no valid token is slowed down by address.
+	s.perStranger = &httpx.Limiter{Rate: 1, Burst: 30, Name: "stranger"}
+	s.contributorRoutes(api)
+	s.uploadRoutes(api)
+	s.driveRoutes(api)
+}
+
+// driver registers an operation that a contributor's token opens.
+func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *contributor, *I) (*O, error)) {
+	op.Security = httpx.Security(httpx.DriverAuth)
+	op.Middlewares = append(op.Middlewares, httpx.Guard(s.authenticate))
+	httpx.Handle(api, op, func(ctx context.Context, in *I) (*O, error) {
+		return fn(ctx, ctx.Value(contributorKey{}).(*contributor), in)
+	})
+}
+
+// operator registers an operation that only the operator's token opens.
+func operator[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *I) (*O, error)) {
+	op.Security = httpx.Security(httpx.OperatorAuth)
+	op.Middlewares = append(op.Middlewares, httpx.Guard(func(hc huma.Context) (context.Context, error) {
+		given, want := sha256.Sum256([]byte(httpx.BearerToken(hc.Header("Authorization")))), sha256.Sum256([]byte(s.OperatorToken))
+		if s.OperatorToken == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
+			return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "this needs the operator's token").
+				WithHint("send it as Authorization: Bearer …"))
+		}
+		return hc.Context(), nil
+	}))
+	httpx.Handle(api, op, fn)
+}
+
+type contributorKey struct{}
+
+// contributor is who asks.
+type contributor struct {
+	id      survey.ContributorID
+	handle  string
+	payout  string
+	blocked bool
+	limits  Limits // the server's with the contributor's own
+}
+
+func (s *server) authenticate(hc huma.Context) (context.Context, error) {
+	ctx := hc.Context()
+	tok := httpx.BearerToken(hc.Header("Authorization"))
+	if tok == "" {
+		return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "this needs a contributor's token").WithHint("send it as Authorization: Bearer …"))
+	}
+	c := contributor{limits: s.Limits}
+	var id string
+	var up, day, open, blocked *int64
+	err := s.DB.QueryRow(ctx, `SELECT c.id, c.handle, c.payout_address, l.upload_bytes, l.day_bytes, l.open_uploads, l.blocked_at
+		FROM contributors c LEFT JOIN contributor_limits l ON l.contributor_id = c.id WHERE c.token_sha256 = $1`, tokenHash(tok)).
+		Scan(&id, &c.handle, &c.payout, &up, &day, &open, &blocked)
+	if errors.Is(err, state.ErrNoRows) {
+		return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "the token is not known").WithHint("check for a copying mistake, or ask the operator for a new one"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	c.id = survey.ContributorID(id)
+	if up != nil && *up > 0 {
+		c.limits.UploadBytes = *up
+	}
+	if day != nil && *day > 0 {
+		c.limits.DayBytes = *day
+	}
+	if open != nil && *open > 0 {
+		c.limits.OpenUploads = int(*open)
+	}
+	c.blocked = blocked != nil && *blocked > 0
+	if err := s.perDriver.Check(httpx.ResponseHeader(hc), id); err != nil {
+		return nil, err
+	}
+	return context.WithValue(ctx, contributorKey{}, &c), nil
+}
+
+// stranger slows down an address that keeps failing to say who it is.
+func (s *server) stranger(hc huma.Context, err error) error {
+	host, _, splitErr := net.SplitHostPort(hc.RemoteAddr())
+	if splitErr != nil {
+		host = hc.RemoteAddr()
+	}
+	if limit := s.perStranger.Check(httpx.ResponseHeader(hc), host); limit != nil {
+		return limit
+	}
+	return err
+}
+
+func tokenHash(tok string) string { return survey.HashOf([]byte(tok)).String() }
