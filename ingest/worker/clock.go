@@ -66,12 +66,28 @@ func gpsTime(f *file) (time.Time, bool) {
 	return at, true
 }
 
-func (c clock) set(s *shot) {
+func (c clock) set(s *shot, side *file) {
 	m := s.f.meta
+	var fine time.Time // of a name or sidecar in milliseconds of the receiver's clock
+	if side != nil {
+		fine = side.sidecar.Time
+	} else if at, epoch, ok := nameTime(path.Base(s.f.path)); ok && epoch {
+		fine = at
+	}
 	if at, ok := gpsTime(s.f); ok {
 		s.fix.Time = at
+		if !fine.IsZero() && fine.Sub(at).Abs() <= time.Second { // EXIF has whole seconds
+			s.fix.Time = fine
+		}
 		if d := m.Taken.Sub(at); m.HasTaken && (d > time.Second || d < -time.Second) {
 			s.flag(survey.FlagTimeOffset)
+		}
+		return
+	}
+	if !fine.IsZero() {
+		s.fix.Time = fine
+		if side == nil {
+			s.flag(survey.FlagTimeFromName)
 		}
 		return
 	}
@@ -87,10 +103,10 @@ func (c clock) set(s *shot) {
 		}
 		return
 	}
-	if at, epoch, ok := nameTime(path.Base(s.f.path)); ok {
+	if at, _, ok := nameTime(path.Base(s.f.path)); ok {
 		s.fix.Time = at.Add(c.given)
 		s.flag(survey.FlagTimeFromName)
-		if c.given == 0 && !epoch {
+		if c.given == 0 {
 			s.flag(survey.FlagTimeZoneAssumed)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/roadcomb/roadcomb/ingest/exif"
+	"github.com/roadcomb/roadcomb/ingest/framekm"
 	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -40,7 +41,12 @@ type file struct {
 	film    media.Film
 	course  media.Cleaned // of a film
 
-	placed  int                   // frames of a film that are in a drive
+	sidecar   *framekm.Sidecar // metadata of one image
+	bundle    *framekm.Bundle  // metadata of a blob
+	described *file            // of a blob: the file that holds its metadata
+	members   []*member        // of a blob
+
+	placed  int                   // frames of a film or bundle that are in a drive
 	lost    map[survey.Reason]int // those that are not
 	verdict *survey.Verdict       // nil while none is due
 	fixed   bool                  // verdict is of the file itself, whatever the others are
@@ -67,13 +73,13 @@ func (f *file) again() {
 }
 
 // inspect reads one file. What is wrong with it becomes its verdict; an error means that storage could not say.
-func (w *Worker) inspect(ctx context.Context, cfg Config, f *file) error {
-	err := w.look(ctx, cfg, f)
+func (w *Worker) inspect(ctx context.Context, cfg Config, u upload, f *file) error {
+	err := w.look(ctx, cfg, u, f)
 	f.fixed = f.verdict != nil
 	return err
 }
 
-func (w *Worker) look(ctx context.Context, cfg Config, f *file) error {
+func (w *Worker) look(ctx context.Context, cfg Config, u upload, f *file) error {
 	if why := badName(f.path); why != "" {
 		f.reject(survey.ReasonBadName, nil, "The name %q %s; rename the file and send it again.", f.path, why)
 		return nil
@@ -85,6 +91,9 @@ func (w *Worker) look(ctx context.Context, cfg Config, f *file) error {
 	if f.object == "" {
 		f.reject(survey.ReasonUnreadable, nil, "%q never arrived; send it again.", f.path)
 		return nil
+	}
+	if f.described != nil {
+		return w.lookBundle(ctx, cfg, u, f)
 	}
 	limit := cfg.MaxImageBytes
 	if f.bytes > limit {
@@ -158,6 +167,8 @@ func (f *file) read(cfg Config, body []byte) error {
 	case exif.Is(body):
 		f.kind = kindImage
 		f.readImage(cfg, body)
+	case f.isJSON():
+		f.readJSON(body)
 	case media.Is(body):
 		f.kind = kindFilm
 		return f.readFilm(cfg, bytes.NewReader(body))

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roadcomb/roadcomb/ingest/framekm"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -25,6 +26,7 @@ type drive struct {
 	frames  []survey.Frame
 	objects []string // by frame: the original
 	pts     []int64  // by frame: microseconds into the film, -1 for an image
+	shots   []*shot  // by frame
 	sources []survey.Hash
 
 	manifestSHA survey.Hash
@@ -36,7 +38,10 @@ type shot struct {
 	fix   survey.Fix // Time, Point and what else is known
 	flags []survey.Flag
 	track *file // what placed it, if not the image itself
-	pts   int64 // of a frame of a film, microseconds; -1 for an image
+	pts   int64 // of a frame of a film, microseconds; -1 for an image, memberPTS for one of a bundle
+
+	member   *member
+	disagree geo.Meters // the farthest that another source of the position lies, where that is over differ
 }
 
 func (s *shot) flag(fl survey.Flag) {
@@ -55,15 +60,24 @@ type camera struct {
 func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	p := &plan{files: files}
 	tracks := tracksOf(files)
+	beside := map[string]*file{} // by stem: the sidecar of an image
+	for _, f := range files {
+		if f.sidecar != nil {
+			beside[stem(f.path)] = f
+		}
+	}
 	groups := map[camera][]*file{}
 	var order []camera
 	for _, f := range files {
-		if f.verdict != nil || f.kind != kindImage && f.kind != kindFilm {
+		if f.verdict != nil || f.kind != kindImage && f.kind != kindFilm && f.kind != kindBundle {
 			continue
 		}
 		c := camera{f.kind, f.folder(), f.meta.Make, f.meta.Model, f.meta.Width, f.meta.Height}
 		if f.kind == kindFilm {
 			c = camera{f.kind, f.folder(), f.film.Make, f.film.Model, f.film.Width, f.film.Height}
+		}
+		if f.kind == kindBundle {
+			c = camera{kind: f.kind, folder: f.folder(), maker: f.described.bundle.Device}
 		}
 		if groups[c] == nil {
 			order = append(order, c)
@@ -78,23 +92,38 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 			p.cut(u, c, u.sane(u.film(groups[c])), rules)
 			continue
 		}
-		timed, untimed := u.locate(groups[c], tracks)
+		if c.kind == kindBundle {
+			p.cut(u, c, u.sane(u.bundles(cfg, groups[c])), rules)
+			continue
+		}
+		timed, untimed := u.locate(groups[c], tracks, beside)
 		u.assume(untimed)
 		for _, shots := range [][]*shot{timed, untimed} {
 			p.cut(u, c, u.sane(shots), rules)
 		}
 	}
 	for _, f := range files {
-		if f.kind == kindFilm && f.verdict == nil {
+		if (f.kind == kindFilm || f.kind == kindBundle) && f.verdict == nil {
 			f.filmVerdict()
+			if f.described != nil && f.verdict.Accepted {
+				f.described.used = true
+			}
 		}
+	}
+	for _, f := range files {
 		if f.kind != kindTrack || f.verdict != nil {
 			continue
 		}
 		if f.used {
 			v := survey.Accept()
-			v.Vars = map[string]any{"fixes": f.fixes, "untrusted": f.dropped.Total()}
+			if f.curve != nil {
+				v.Vars = map[string]any{"fixes": f.fixes, "untrusted": f.dropped.Total()}
+			}
 			f.verdict = &v
+			continue
+		}
+		if f.bundle != nil {
+			f.reject(survey.ReasonTrackUnused, nil, "The metadata is of the bundle %q, which is not in the upload or gave no frame.", f.bundle.Name)
 			continue
 		}
 		f.reject(survey.ReasonTrackUnused, map[string]any{"fixes": f.fixes}, "")
@@ -135,7 +164,15 @@ func (u upload) film(fs []*file) []*shot {
 
 // filmVerdict accepts a film that gave a frame to a drive, and otherwise rejects it for what befell most of its frames.
 func (f *file) filmVerdict() {
-	vars := map[string]any{"format": f.film.Format, "seconds": thousandth(f.film.Duration.Seconds()), "fixes": f.fixes, "untrusted": f.dropped.Total()}
+	if f.kind == kindBundle {
+		f.close(map[string]any{"members": len(f.members)})
+		return
+	}
+	f.close(map[string]any{"format": f.film.Format, "seconds": thousandth(f.film.Duration.Seconds()), "fixes": f.fixes, "untrusted": f.dropped.Total()})
+}
+
+// close gives the verdict on a file of many frames.
+func (f *file) close(vars map[string]any) {
 	if f.placed > 0 {
 		vars["frames"] = f.placed
 		v := survey.Accept()
@@ -154,12 +191,13 @@ func (f *file) filmVerdict() {
 
 // locate finds a time and a place for each image of one camera. What has a place but no time comes back apart; what
 // has no place is rejected.
-func (u upload) locate(fs []*file, tracks tracks) (timed, untimed []*shot) {
+func (u upload) locate(fs []*file, tracks tracks, beside map[string]*file) (timed, untimed []*shot) {
 	clock := u.clock(fs, tracks)
 	for _, f := range fs {
 		s := &shot{f: f, pts: -1}
-		clock.set(s)
-		if !u.position(s, tracks) {
+		side := beside[stem(f.path)]
+		clock.set(s, side)
+		if !u.position(s, tracks, side) {
 			continue
 		}
 		if s.fix.Time.IsZero() {
@@ -171,39 +209,99 @@ func (u upload) locate(fs []*file, tracks tracks) (timed, untimed []*shot) {
 	return timed, untimed
 }
 
-// position places a shot by its own GPS, else by a track; false when it is rejected.
-func (u upload) position(s *shot, tracks tracks) bool {
-	f, g := s.f, s.f.meta.GPS
-	own := g.HasPoint && g.Point.Valid() && !g.Point.IsNull() && !g.Void
-	if own {
-		s.fix.Point = g.Point
-		s.fix.Alt, s.fix.HasAlt = g.Alt, g.HasAlt
-		s.fix.Speed, s.fix.HasSpeed = g.Speed, g.HasSpeed
-		s.fix.Heading, s.fix.HasHeading = g.Heading, g.HasHeading
-		if !s.fix.HasHeading {
-			s.fix.Heading, s.fix.HasHeading = g.Course, g.HasCourse
+// source is one opinion on where an image was taken, most trusted first.
+type source struct {
+	name   string
+	point  geo.Point
+	slack  geo.Meters // how far it may be off
+	coarse bool       // a coordinate without a fraction: a broken writer cut it off
+}
+
+func coarse(p geo.Point) bool { return p.Lat == math.Trunc(p.Lat) || p.Lon == math.Trunc(p.Lon) }
+
+// agree picks the source that most others lie near to; among equals the first. It also gives the farthest that another
+// lies from it, where that is more than differ. A coarse source counts only where all are. clash says that two sources
+// are more than a kilometre apart and nothing decides between them.
+func agree(ss []source) (best int, farthest geo.Meters, clash bool) {
+	fine := slices.ContainsFunc(ss, func(s source) bool { return !s.coarse })
+	votes, most, counted := 0, -1, 0
+	for i, a := range ss {
+		if fine && a.coarse {
+			continue
 		}
-		s.fix.Accuracy = trace.Accuracy(g.Accuracy, g.DOP)
-		if fix, tr, ok := tracks.at(f.folder(), s.fix.Time); ok {
-			tr.used = true
-			s.track = tr
-			if d := geo.Distance(fix.Point, g.Point); d > differ+fix.Accuracy+s.fix.Accuracy {
-				s.flag(survey.FlagPositionDiffers)
+		counted++
+		votes = 0
+		for j, b := range ss {
+			if i != j && !(fine && b.coarse) && geo.Distance(a.point, b.point) <= differ+a.slack+b.slack {
+				votes++
 			}
 		}
-		return true
+		if votes > most {
+			best, most = i, votes
+		}
 	}
-	if fix, tr, ok := tracks.at(f.folder(), s.fix.Time); ok {
+	for j, b := range ss {
+		if d := geo.Distance(ss[best].point, b.point); j != best && d > differ+ss[best].slack+b.slack {
+			farthest = max(farthest, d)
+			clash = clash || d > 1000 && counted == 2 && most == 0 && !b.coarse
+		}
+	}
+	return best, farthest, clash
+}
+
+// position places a shot by its own GPS, its name, its sidecar or a track, whichever most agree on; false when it is
+// rejected.
+func (u upload) position(s *shot, tracks tracks, side *file) bool {
+	f, g := s.f, s.f.meta.GPS
+	var ss []source
+	add := func(name string, p geo.Point, slack geo.Meters) {
+		if p.Valid() && !p.IsNull() {
+			ss = append(ss, source{name, p, slack, coarse(p)})
+		}
+	}
+	accuracy := trace.Accuracy(g.Accuracy, g.DOP)
+	if g.HasPoint && !g.Void {
+		add("exif", g.Point, accuracy)
+	}
+	if n, ok := framekm.ParseName(path.Base(f.path)); ok {
+		add("name", n.Point, 0)
+	}
+	if side != nil {
+		add("sidecar", side.sidecar.Point, 0)
+		side.used = true
+	}
+	fix, tr, tracked := tracks.at(f.folder(), s.fix.Time)
+	if tracked {
+		add("track", fix.Point, fix.Accuracy)
+		s.track, tr.used = tr, true
+	}
+	if len(ss) > 0 {
+		best, farthest, clash := agree(ss)
+		if clash {
+			f.reject(survey.ReasonBadPosition, map[string]any{"distance_m": math.Round(float64(farthest))},
+				"Two sources of the position are %.1f km apart, and nothing decides between them.", float64(farthest)/1000)
+			return false
+		}
+		if farthest > 0 {
+			s.disagree = farthest
+			s.flag(survey.FlagPositionDiffers)
+		}
 		t := s.fix.Time
-		s.fix = fix
-		s.fix.Time = t
-		s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+		if ss[best].name == "track" {
+			s.fix = fix
+			s.fix.Time = t
+			s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+			s.flag(survey.FlagPositionTrack)
+		} else {
+			s.fix.Alt, s.fix.HasAlt = g.Alt, g.HasAlt
+			s.fix.Speed, s.fix.HasSpeed = g.Speed, g.HasSpeed
+			s.fix.Heading, s.fix.HasHeading = g.Course, g.HasCourse
+			s.fix.Accuracy = accuracy
+		}
+		s.fix.Point = ss[best].point
 		if g.HasHeading {
 			s.fix.Heading, s.fix.HasHeading = g.Heading, true
 		}
-		tr.used = true
-		s.track = tr
-		s.flag(survey.FlagPositionTrack)
 		return true
 	}
 	switch {
@@ -259,7 +357,7 @@ func (u upload) sane(shots []*shot) []*shot {
 		if !t.Before(cameraFloor) && !t.After(latest) {
 			return false
 		}
-		if s.pts >= 0 {
+		if s.pts != -1 {
 			s.f.lose(survey.ReasonBadTime)
 			return true
 		}
@@ -280,7 +378,7 @@ func (p *plan) cut(u upload, c camera, shots []*shot, rules trace.Rules) {
 	}
 	drives, rejected := trace.Cut(in, rules)
 	for _, r := range rejected {
-		if s := shots[r.Index]; s.pts >= 0 {
+		if s := shots[r.Index]; s.pts != -1 {
 			s.f.lose(r.Verdict.Reason)
 		} else {
 			s.f.verdict = &r.Verdict
@@ -338,11 +436,19 @@ func build(u upload, c camera, shots []*shot, placed []trace.Placed) *drive {
 			f.ID, f.Width, f.Height = survey.NewFilmFrameID(s.f.sha, s.pts), s.f.film.Width, s.f.film.Height
 			s.f.placed++
 		}
+		object := s.f.object
+		if m := s.member; m != nil {
+			f.ID, f.SHA256, f.Bytes = survey.NewFrameID(m.sha), m.sha, m.frame.Bytes
+			f.Width, f.Height, object = m.meta.Width, m.meta.Height, m.object
+			s.f.placed++
+			sources[s.f.described.sha] = true
+		}
 		if s.track != nil {
 			sources[s.track.sha] = true
 		}
 		d.frames = append(d.frames, f)
-		d.objects = append(d.objects, s.f.object)
+		d.objects = append(d.objects, object)
+		d.shots = append(d.shots, s)
 		d.pts = append(d.pts, s.pts)
 	}
 	d.drive.StartedAt, d.drive.EndedAt = d.frames[0].CapturedAt, d.frames[len(d.frames)-1].CapturedAt
@@ -398,7 +504,7 @@ func (p *plan) check() error {
 	in := map[string]int{}
 	for _, d := range p.drives {
 		for i := range d.frames {
-			if d.pts[i] < 0 {
+			if d.pts[i] == -1 {
 				in[d.frames[i].Path]++
 			}
 		}

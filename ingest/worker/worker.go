@@ -141,13 +141,21 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 	if err != nil {
 		return err
 	}
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(cfg.Parallel)
-	for _, f := range files {
-		g.Go(func() error { return w.inspect(gctx, cfg, f) })
-	}
-	if err := g.Wait(); err != nil {
-		return fmt.Errorf("ingest upload %s: %w", id, err)
+	// Metadata files first: they say which other files are bundles.
+	for _, first := range []bool{true, false} {
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(cfg.Parallel)
+		for _, f := range files {
+			if f.isJSON() == first {
+				g.Go(func() error { return w.inspect(gctx, cfg, u, f) })
+			}
+		}
+		if err := g.Wait(); err != nil {
+			return fmt.Errorf("ingest upload %s: %w", id, err)
+		}
+		if first {
+			pair(files)
+		}
 	}
 	for try := 0; ; try++ {
 		for _, f := range files {
@@ -240,6 +248,7 @@ func (w *Worker) files(ctx context.Context, id survey.UploadID) ([]*file, error)
 func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files []*file) error {
 	first := map[survey.Hash]*file{}
 	byID := map[survey.FrameID]*file{}
+	inBundle := map[survey.FrameID]*member{}
 	var ids []survey.FrameID
 	for _, f := range files {
 		if f.verdict != nil {
@@ -255,19 +264,31 @@ func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files [
 			byID[id] = f
 			ids = append(ids, id)
 		}
-		if f.kind == kindFilm {
+		for _, m := range f.members {
+			if m.taken = m.why == "" && first[m.sha] != nil; m.why == "" && !m.taken {
+				first[m.sha] = f
+				id := survey.NewFrameID(m.sha)
+				inBundle[id] = m
+				ids = append(ids, id)
+			}
+		}
+		if f.kind == kindFilm || f.kind == kindBundle {
 			var n int64
 			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*) FROM upload_files WHERE sha256 = $1 AND kind = $2 AND verdict = 'accepted' AND upload_id <> $3`,
-				f.sha.String(), kindFilm, string(upload)).Scan(&n); err != nil {
+				f.sha.String(), f.kind, string(upload)).Scan(&n); err != nil {
 				return err
 			}
 			if n > 0 {
-				f.reject(survey.ReasonDuplicate, nil, "The same film was accepted in an earlier upload; it counts once.")
+				f.reject(survey.ReasonDuplicate, nil, "The same file was accepted in an earlier upload; it counts once.")
 			}
 		}
 	}
 	taken, err := w.taken(ctx, ids)
 	for _, id := range taken {
+		if m := inBundle[id]; m != nil {
+			m.taken = true
+			continue
+		}
 		byID[id].reject(survey.ReasonDuplicate, nil, "The same image was accepted in an earlier upload; it counts once.")
 	}
 	return err
@@ -353,6 +374,9 @@ func (w *Worker) commit(ctx context.Context, u upload, p *plan) error {
 			if err := d.insert(ctx, tx, u); err != nil {
 				return err
 			}
+		}
+		if err := p.find(ctx, tx, u); err != nil {
+			return err
 		}
 		_, err = state.SettleUpload(ctx, tx, u.id, u.now)
 		return err

@@ -1,0 +1,181 @@
+// Package findings looks at a drive for what an honest one would not show: sources that disagree, a clock that is off,
+// positions seen before, a moving receiver that is not shaken, one device in two places.
+//
+// A finding is a score with its evidence, kept on the drive for people and for later scoring. It never rejects anything:
+// each has innocent explanations, which are told beside it. The functions are pure; looking things up is the caller's.
+package findings
+
+import (
+	"hash/fnv"
+	"math"
+	"slices"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// Kind names what was found.
+type Kind string
+
+const (
+	// PositionSources: EXIF, file name, sidecar or track put frames more than 50 m apart. Innocent: a broken sidecar.
+	PositionSources Kind = "position_sources"
+	// ClockOffset: the camera's clock was off and was corrected. Innocent: local time. It scores only its drift.
+	ClockOffset Kind = "clock_offset"
+	// RepeatedPositions: frames lie to the last digit where those of another upload lie. Innocent: a drawn track, a
+	// receiver that rounds, footage without times taken from a map.
+	RepeatedPositions Kind = "repeated_positions"
+	// RepeatedMotion: the steps and turns of another drive, also when moved elsewhere in place or time. Innocent: none
+	// known for recorded motion.
+	RepeatedMotion Kind = "repeated_motion"
+	// SilentMotion: the receiver moves fast while the accelerometer lies still. Innocent: a broken accelerometer.
+	SilentMotion Kind = "silent_motion"
+	// TwoPlaces: the same device was elsewhere, too far to be reached. Innocent: two cameras of one model.
+	TwoPlaces Kind = "two_places"
+	// ClaimedAgain: somebody else sent the same files later. It concerns the later one; nothing is held against this.
+	ClaimedAgain Kind = "claimed_again"
+)
+
+// Finding is what was found about one drive.
+type Finding struct {
+	Kind     Kind
+	Subject  string         // the other drive, where there is one
+	Score    survey.PPM     // 0 harmless, survey.One certain
+	Evidence map[string]any // JSON scalars; no positions
+}
+
+// Positions reports frames whose sources disagree: of all frames of a drive, those that do, and by how much at most.
+func Positions(disagree, all int, worst geo.Meters) (Finding, bool) {
+	if disagree == 0 || all == 0 {
+		return Finding{}, false
+	}
+	return Finding{Kind: PositionSources, Score: survey.PPMOf(float64(disagree) / float64(all)),
+		Evidence: map[string]any{"frames": disagree, "of": all, "worst_m": math.Round(float64(worst))}}, true
+}
+
+// Clock reports a corrected clock: the median offset and the largest distance from it. The score is the drift as a share
+// of a minute.
+func Clock(offset, spread time.Duration) (Finding, bool) {
+	if offset.Abs() <= time.Second && spread <= time.Second {
+		return Finding{}, false
+	}
+	return Finding{Kind: ClockOffset, Score: survey.PPMOf(spread.Minutes()),
+		Evidence: map[string]any{"offset_s": math.Round(offset.Seconds()*10) / 10, "spread_s": math.Round(spread.Seconds()*10) / 10}}, true
+}
+
+// Repeated reports frames at exactly the positions of another drive's: at least five, and a third of all. A path driven
+// twice never gives the same 11 mm twice in a row.
+func Repeated(other survey.DriveID, same, all int) (Finding, bool) {
+	if same < 5 || 3*same < all {
+		return Finding{}, false
+	}
+	return Finding{Kind: RepeatedPositions, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
+		Evidence: map[string]any{"frames": same, "of": all}}, true
+}
+
+// window is how many steps make a print.
+const window = 8
+
+// printsKept bounds the prints of a drive; they are the smallest, so that two drives keep the same ones of what they
+// share (Broder's min-wise sampling).
+const printsKept = 64
+
+// Motion gives prints of a drive's motion that do not change when it is moved to another place or time: hashes over
+// eight steps of time (0.1 s), length (0.1 m) and turn (1°). Even motion, such as a drawn straight line at a constant
+// speed, gives none: it tells nothing apart. Sorted, without repeats, at most 64.
+func Motion(frames []survey.Frame) []int64 {
+	type step struct{ dt, d, turn int64 }
+	var steps []step
+	var last geo.BearingDeg
+	for i := 1; i < len(frames); i++ {
+		a, b := frames[i-1], frames[i]
+		br := geo.Bearing(a.Point, b.Point)
+		turn := math.Mod(float64(br-last)+540, 360) - 180
+		if i == 1 {
+			turn = 0
+		}
+		last = br
+		steps = append(steps, step{b.CapturedAt.Sub(a.CapturedAt).Round(100*time.Millisecond).Milliseconds() / 100,
+			int64(math.Round(float64(geo.Distance(a.Point, b.Point)) * 10)), int64(math.Round(turn))})
+	}
+	if len(steps) > 0 { // the first turn is not known
+		steps = steps[1:]
+	}
+	var out []int64
+	for i := 0; i+window <= len(steps); i++ {
+		w := steps[i : i+window]
+		distinct := map[step]bool{}
+		h := fnv.New64a()
+		for _, s := range w {
+			distinct[s] = true
+			for _, v := range []int64{s.dt, s.d, s.turn} {
+				h.Write([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
+			}
+		}
+		if len(distinct) >= window-1 {
+			out = append(out, int64(h.Sum64()>>1))
+		}
+	}
+	slices.Sort(out)
+	out = slices.Compact(out)
+	return out[:min(len(out), printsKept)]
+}
+
+// Moved reports another drive that shares prints of motion: at least three, and a quarter of this one's.
+func Moved(other survey.DriveID, same, all int) (Finding, bool) {
+	if same < 3 || 4*same < all {
+		return Finding{}, false
+	}
+	return Finding{Kind: RepeatedMotion, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
+		Evidence: map[string]any{"prints": same, "of": all}}, true
+}
+
+// Silent compares speed with acceleration in g, one reading for each frame: over at least 20 readings at more than 5 m/s
+// the accelerometer of a car spreads by more than 0.01 g.
+func Silent(speed []geo.SpeedMPS, acc [][3]float64) (Finding, bool) {
+	var n float64
+	var sum, sq [3]float64
+	for i, v := range speed {
+		if i >= len(acc) || v <= 5 {
+			continue
+		}
+		n++
+		for k := range 3 {
+			sum[k] += acc[i][k]
+			sq[k] += acc[i][k] * acc[i][k]
+		}
+	}
+	if n < 20 {
+		return Finding{}, false
+	}
+	var spread float64
+	for k := range 3 {
+		spread += math.Max(0, sq[k]/n-sum[k]/n*sum[k]/n)
+	}
+	const lively = 0.01
+	spread = math.Sqrt(spread)
+	if !(spread < lively) {
+		return Finding{}, false
+	}
+	return Finding{Kind: SilentMotion, Score: survey.PPMOf(1 - spread/lively), Evidence: map[string]any{"readings": n, "spread_g": math.Round(spread*1e5) / 1e5}}, true
+}
+
+// Moment is a device at a place and time.
+type Moment struct {
+	Time  time.Time
+	Point geo.Point
+}
+
+// Apart reports two moments of one device that are too far apart to be the same device at up to 70 m/s, with a kilometre
+// and a minute to spare.
+func Apart(other survey.DriveID, a, b Moment) (Finding, bool) {
+	d := geo.Distance(a.Point, b.Point)
+	dt := a.Time.Sub(b.Time).Abs()
+	reach := geo.Meters(70*(dt.Seconds()+60)) + 1000
+	if d <= reach {
+		return Finding{}, false
+	}
+	return Finding{Kind: TwoPlaces, Subject: string(other), Score: survey.PPMOf(1 - float64(reach/d)),
+		Evidence: map[string]any{"distance_km": math.Round(float64(d)/100) / 10, "seconds": math.Round(dt.Seconds())}}, true
+}

@@ -1,0 +1,175 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"io"
+	"path"
+	"strings"
+
+	"github.com/roadcomb/roadcomb/ingest/exif"
+	"github.com/roadcomb/roadcomb/ingest/framekm"
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// kindBundle is a blob of many images. Its frames are put into the store one by one, named by their content, so that
+// vision reads them like any other.
+const kindBundle = "bundle"
+
+// memberPTS stands in film_pts_us for a frame of a bundle: its bytes are its own object, the verdict on its file is
+// final from ingest.
+const memberPTS = -2
+
+// member is one image of a bundle.
+type member struct {
+	frame  framekm.Frame
+	meta   exif.Meta
+	sha    survey.Hash
+	object string
+	why    survey.Reason // not usable; empty when it is
+	taken  bool          // by an earlier upload
+}
+
+// isJSON tells metadata files, which are read first because they say what other files are.
+func (f *file) isJSON() bool {
+	return strings.EqualFold(path.Ext(f.path), ".json") && f.bytes <= framekm.MaxJSON
+}
+
+// stem is the path without its extension.
+func stem(p string) string { return strings.TrimSuffix(p, path.Ext(p)) }
+
+// pair tells each blob which metadata describes it.
+func pair(files []*file) {
+	byPath := map[string]*file{}
+	for _, f := range files {
+		if !f.isJSON() {
+			byPath[f.path] = f
+			if _, taken := byPath[stem(f.path)]; !taken {
+				byPath[stem(f.path)] = f
+			}
+		}
+	}
+	for _, f := range files {
+		if f.bundle == nil {
+			continue
+		}
+		for _, name := range []string{path.Join(f.folder(), f.bundle.Name), stem(f.path)} {
+			if b := byPath[name]; b != nil && b.described == nil {
+				b.described = f
+				break
+			}
+		}
+	}
+}
+
+func (f *file) readJSON(body []byte) {
+	b, err := framekm.Parse(body)
+	if err == nil {
+		f.kind, f.bundle = kindTrack, &b
+		return
+	}
+	if survey.KindOf(err) == survey.Invalid {
+		f.kind = kindTrack
+		f.reject(survey.ReasonCorrupt, nil, "%s", err)
+		return
+	}
+	s, serr := framekm.ParseSidecar(body)
+	if serr != nil {
+		f.reject(survey.ReasonUnknownType, nil, "%q is neither the metadata of a FrameKM bundle nor of a Bee frame (%s).", path.Base(f.path), err)
+		return
+	}
+	f.kind, f.sidecar = kindTrack, &s
+}
+
+// lookBundle streams a blob, a frame at a time.
+func (w *Worker) lookBundle(ctx context.Context, cfg Config, u upload, f *file) error {
+	f.kind = kindBundle
+	b := f.described.bundle
+	if f.bytes != b.Size {
+		f.reject(survey.ReasonCorrupt, map[string]any{"bytes": f.bytes, "announced": b.Size}, "The bundle has %d bytes; its metadata announces %d.", f.bytes, b.Size)
+		return nil
+	}
+	o, _, err := w.Store.Open(ctx, store.Private, f.object)
+	if err != nil {
+		return f.missing(err)
+	}
+	defer o.Close()
+	h := sha256.New()
+	r := io.TeeReader(o, h)
+	var buf []byte
+	for _, fr := range b.Frames {
+		m := &member{frame: fr}
+		f.members = append(f.members, m)
+		if fr.Bytes < framekm.MinFrame || fr.Bytes > framekm.MaxFrame {
+			m.why = survey.ReasonCorrupt
+			if _, err := io.CopyN(io.Discard, r, fr.Bytes); err != nil {
+				return fmt.Errorf("read %q: %w", f.path, err)
+			}
+			continue
+		}
+		if int64(cap(buf)) < fr.Bytes {
+			buf = make([]byte, framekm.MaxFrame)
+		}
+		body := buf[:fr.Bytes]
+		if _, err := io.ReadFull(r, body); err != nil {
+			return fmt.Errorf("read %q: %w", f.path, err)
+		}
+		var one file
+		if !exif.Is(body) {
+			m.why = survey.ReasonCorrupt
+			continue
+		}
+		if one.readImage(cfg, body); one.verdict != nil {
+			m.why = one.verdict.Reason
+			continue
+		}
+		m.meta, m.sha = one.meta, survey.HashOf(body)
+		m.object = store.OriginalKey(u.contributor, m.sha)
+		if _, err := w.Store.PutReader(ctx, store.Private, m.object, bytes.NewReader(body), fr.Bytes, "image/jpeg"); err != nil {
+			return err
+		}
+	}
+	if survey.Hash(h.Sum(nil)) != f.sha {
+		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": f.bytes}, "")
+		f.members = nil
+	}
+	return nil
+}
+
+// bundles makes shots of the frames of bundles, placed by their metadata under the same gate as a track's fixes.
+func (u upload) bundles(cfg Config, fs []*file) []*shot {
+	var out []*shot
+	for _, f := range fs {
+		for _, m := range f.members {
+			fix := m.frame.Fix
+			why := m.why
+			switch {
+			case why != "":
+			case m.taken:
+				why = survey.ReasonDuplicate
+			case !fix.Point.Valid():
+				why = survey.ReasonNoPosition
+			case fix.Point.IsNull():
+				why = survey.ReasonNullIsland
+			case fix.Time.IsZero():
+				why = survey.ReasonNoTime
+			default:
+				if kept, _ := trace.Clean(survey.Trace{fix}, cfg.Gate); len(kept) == 0 {
+					why = survey.ReasonBadFix
+				}
+			}
+			if why != "" {
+				f.lose(why)
+				continue
+			}
+			s := &shot{f: f, fix: fix, pts: memberPTS, member: m}
+			s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+			out = append(out, s)
+		}
+	}
+	return out
+}

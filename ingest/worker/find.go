@@ -1,0 +1,222 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/roadcomb/roadcomb/ingest/findings"
+	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// find looks for what is odd about the new drives, in the transaction that makes them.
+func (p *plan) find(ctx context.Context, tx *state.Tx, u upload) error {
+	for _, d := range p.drives {
+		fs := d.own()
+		more, err := d.against(ctx, tx, u)
+		if err != nil {
+			return fmt.Errorf("findings of drive %s: %w", d.drive.ID, err)
+		}
+		for _, f := range append(fs, more...) {
+			if err := put(ctx, tx, d.drive.ID, f, u.now); err != nil {
+				return err
+			}
+		}
+	}
+	return p.claimedAgain(ctx, tx, u)
+}
+
+func put(ctx context.Context, tx *state.Tx, d survey.DriveID, f findings.Finding, now time.Time) error {
+	ev, err := json.Marshal(f.Evidence)
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (drive_id, kind, subject) DO UPDATE SET score_ppm = excluded.score_ppm, evidence = excluded.evidence`,
+		string(d), string(f.Kind), f.Subject, int64(f.Score), string(ev), state.Micros(now))
+	return err
+}
+
+// own is what the drive shows by itself.
+func (d *drive) own() (out []findings.Finding) {
+	add := func(f findings.Finding, ok bool) {
+		if ok {
+			out = append(out, f)
+		}
+	}
+	n, worst := 0, geo.Meters(0)
+	var offsets []time.Duration
+	var speed []geo.SpeedMPS
+	var acc [][3]float64
+	for _, s := range d.shots {
+		if s.disagree > 0 {
+			n, worst = n+1, max(worst, s.disagree)
+		}
+		if at, ok := gpsTime(s.f); ok && s.pts == -1 && s.f.meta.HasTaken {
+			offsets = append(offsets, s.f.meta.Taken.Sub(at))
+		}
+		if s.member != nil && s.member.frame.HasIMU {
+			speed, acc = append(speed, s.fix.Speed), append(acc, s.member.frame.Acc)
+		}
+	}
+	add(findings.Positions(n, len(d.shots), worst))
+	if len(offsets) > 0 {
+		add(findings.Clock(trace.MedianOffset(offsets)))
+	}
+	add(findings.Silent(speed, acc))
+	return out
+}
+
+// against compares the drive with what is known.
+func (d *drive) against(ctx context.Context, tx *state.Tx, u upload) (out []findings.Finding, err error) {
+	add := func(f findings.Finding, ok bool) {
+		if ok {
+			out = append(out, f)
+		}
+	}
+	same, err := counts(ctx, tx, `SELECT b.drive_id, COUNT(DISTINCT a.id) FROM frames a JOIN frames b ON b.cell = a.cell AND b.lat_e7 = a.lat_e7
+		AND b.lon_e7 = a.lon_e7 AND b.upload_id <> a.upload_id WHERE a.drive_id = $1 GROUP BY b.drive_id ORDER BY b.drive_id`, string(d.drive.ID))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range same {
+		add(findings.Repeated(c.drive, c.n, len(d.frames)))
+	}
+	prints := findings.Motion(d.frames)
+	for _, p := range prints {
+		if _, err := tx.Exec(ctx, `INSERT INTO trace_prints (print, drive_id) VALUES ($1, $2) ON CONFLICT (print, drive_id) DO NOTHING`, p, string(d.drive.ID)); err != nil {
+			return nil, err
+		}
+	}
+	moved, err := counts(ctx, tx, `SELECT b.drive_id, COUNT(*) FROM trace_prints a JOIN trace_prints b ON b.print = a.print AND b.drive_id <> a.drive_id
+		WHERE a.drive_id = $1 GROUP BY b.drive_id ORDER BY b.drive_id`, string(d.drive.ID))
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range moved {
+		add(findings.Moved(c.drive, c.n, len(prints)))
+	}
+	// Frames with made-up times say nothing of where a device was.
+	if slices.Contains(d.drive.Flags, survey.FlagTimeAssumed) {
+		return out, nil
+	}
+	near, err := d.near(ctx, tx, u)
+	for _, o := range near {
+		// The ends that lie closest in time, or each drive's first frame where they overlap.
+		a, b := d.moment(0), o.first
+		if o.last.Time.Before(d.drive.StartedAt) {
+			b = o.last
+		} else if o.first.Time.After(d.drive.EndedAt) {
+			a = d.moment(len(d.frames) - 1)
+		}
+		add(findings.Apart(o.drive, a, b))
+	}
+	return out, err
+}
+
+func (d *drive) moment(i int) findings.Moment {
+	return findings.Moment{Time: d.frames[i].CapturedAt, Point: d.frames[i].Point}
+}
+
+type count struct {
+	drive survey.DriveID
+	n     int
+}
+
+func counts(ctx context.Context, tx *state.Tx, q string, args ...any) ([]count, error) {
+	rows, err := tx.Query(ctx, q, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []count
+	for rows.Next() {
+		var c count
+		var id string
+		if err := rows.Scan(&id, &c.n); err != nil {
+			return nil, err
+		}
+		c.drive = survey.DriveID(id)
+		out = append(out, c)
+	}
+	return out, rows.Err()
+}
+
+type other struct {
+	drive       survey.DriveID
+	first, last findings.Moment
+}
+
+// near is the drives of the same device within half an hour.
+func (d *drive) near(ctx context.Context, tx *state.Tx, u upload) ([]other, error) {
+	const window = 30 * time.Minute
+	rows, err := tx.Query(ctx, `SELECT o.id, o.started_at, o.ended_at, a.lat_e7, a.lon_e7, b.lat_e7, b.lon_e7 FROM drives o
+		JOIN frames a ON a.drive_id = o.id AND a.seq = 0 JOIN frames b ON b.drive_id = o.id AND b.seq = o.frames - 1
+		WHERE o.contributor_id = $1 AND o.device_id = $2 AND o.id <> $3 AND o.started_at < $4 AND o.ended_at > $5 AND o.flags NOT LIKE '%time_assumed%' ORDER BY o.id`,
+		string(u.contributor), string(d.drive.Device), string(d.drive.ID),
+		state.Micros(d.drive.EndedAt.Add(window)), state.Micros(d.drive.StartedAt.Add(-window)))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []other
+	for rows.Next() {
+		var id string
+		var t0, t1, la0, lo0, la1, lo1 int64
+		if err := rows.Scan(&id, &t0, &t1, &la0, &lo0, &la1, &lo1); err != nil {
+			return nil, err
+		}
+		out = append(out, other{survey.DriveID(id), findings.Moment{Time: state.Time(t0), Point: geo.FromE7(la0, lo0)}, findings.Moment{Time: state.Time(t1), Point: geo.FromE7(la1, lo1)}})
+	}
+	return out, rows.Err()
+}
+
+// claimedAgain tells the first contributor's drives that somebody else sent files of theirs.
+func (p *plan) claimedAgain(ctx context.Context, tx *state.Tx, u upload) error {
+	var ids []survey.FrameID
+	for _, f := range p.files {
+		if f.kind == kindImage && f.verdict != nil && f.verdict.Reason == survey.ReasonDuplicate {
+			ids = append(ids, survey.NewFrameID(f.sha))
+		}
+		for _, m := range f.members {
+			if m.taken {
+				ids = append(ids, survey.NewFrameID(m.sha))
+			}
+		}
+	}
+	n := map[survey.DriveID]int{}
+	for chunk := range slices.Chunk(ids, 500) {
+		args := []any{string(u.contributor)}
+		marks := make([]string, len(chunk))
+		for i, id := range chunk {
+			args, marks[i] = append(args, string(id)), fmt.Sprintf("$%d", i+2)
+		}
+		cs, err := counts(ctx, tx, `SELECT f.drive_id, COUNT(*) FROM frames f JOIN drives d ON d.id = f.drive_id
+			WHERE d.contributor_id <> $1 AND f.id IN (`+strings.Join(marks, ",")+`) GROUP BY f.drive_id ORDER BY f.drive_id`, args...)
+		if err != nil {
+			return err
+		}
+		for _, c := range cs {
+			n[c.drive] += c.n
+		}
+	}
+	drives := make([]survey.DriveID, 0, len(n))
+	for d := range n {
+		drives = append(drives, d)
+	}
+	slices.Sort(drives)
+	for _, d := range drives {
+		// The subject is a digest, so that one contributor does not learn who the other is.
+		f := findings.Finding{Kind: findings.ClaimedAgain, Subject: survey.HashOf([]byte(u.id)).String()[:16], Evidence: map[string]any{"frames": n[d]}}
+		if err := put(ctx, tx, d, f, u.now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
