@@ -17,22 +17,17 @@ import (
 // When q is a transaction, fn must not use it. An error of fn ends the walk and is returned.
 func Each(ctx context.Context, q state.Querier, res int, fn func(Row) error) error {
 	lo, hi := hex.ResRange(res)
-	return eachRange(ctx, q, res, lo, hi, fn)
+	return eachRange(ctx, q, res, [][2]survey.Cell{{lo, hi}}, fn)
 }
 
 // EachIn is Each restricted to the descendants of the given cells (at res or coarser; overlapping ones count once).
 func EachIn(ctx context.Context, q state.Querier, res int, within []survey.Cell, fn func(Row) error) error {
-	for _, r := range ranges(within, res) {
-		if err := eachRange(ctx, q, res, r[0], r[1], fn); err != nil {
-			return err
-		}
-	}
-	return nil
+	return eachRange(ctx, q, res, ranges(within, res), fn)
 }
 
 // EachRange is Each restricted to the cells at res within the inclusive range lo to hi, both at res.
 func EachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell, fn func(Row) error) error {
-	return eachRange(ctx, q, res, lo, hi, fn)
+	return eachRange(ctx, q, res, [][2]survey.Cell{{lo, hi}}, fn)
 }
 
 // ranges turns cells into the fewest inclusive ranges of their descendants at res, in order.
@@ -67,9 +62,12 @@ func ranges(within []survey.Cell, res int) [][2]survey.Cell {
 	return out
 }
 
-func eachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell, fn func(Row) error) error {
+func eachRange(ctx context.Context, q state.Querier, res int, rs [][2]survey.Cell, fn func(Row) error) error {
 	if res < 0 || res > 15 {
 		return survey.Errorf(survey.Invalid, "H3 resolution %d is not 0 to 15", res)
+	}
+	if len(rs) == 0 {
+		return nil
 	}
 	src, err := source(ctx, q, res)
 	if err != nil || src < 0 {
@@ -83,24 +81,26 @@ func eachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell
 		}
 		return fn(s.row(at))
 	}
-	lo, _ = below(lo, src)
-	_, hi = below(hi, src)
-	if err := scan(ctx, q, lo, hi, func(c survey.Cell, r *sums) error {
-		if src == res {
-			return fn(r.row(c))
-		}
-		if p := c.Parent(res); p != at {
-			if err := flush(); err != nil {
-				return err
+	for _, r := range rs {
+		lo, _ := below(r[0], src)
+		_, hi := below(r[1], src)
+		if err := scan(ctx, q, lo, hi, func(c survey.Cell, r *sums) error {
+			if src == res {
+				return fn(r.row(c))
 			}
-			at, s = p, sums{}
+			if p := c.Parent(res); p != at {
+				if err := flush(); err != nil {
+					return err
+				}
+				at, s = p, sums{}
+			}
+			live := s.live + r.live
+			s.merge(r)
+			s.live = live
+			return nil
+		}); err != nil {
+			return err
 		}
-		live := s.live + r.live
-		s.merge(r)
-		s.live = live
-		return nil
-	}); err != nil {
-		return err
 	}
 	return flush()
 }
