@@ -1,8 +1,11 @@
 package upload
 
 import (
+	"bytes"
 	"context"
+	"crypto/md5"
 	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -236,12 +239,15 @@ type sender struct {
 	*run
 	path  string                // of the upload in the API
 	files map[survey.Hash]found // one of each content
-	slots chan struct{}         // transfers in flight
+	slots chan []byte           // one for each transfer in flight, with its buffer
 }
 
 // send transfers what is missing and completes the upload.
 func (u *run) send(ctx context.Context, files []found) error {
-	s := &sender{run: u, path: "/v1/uploads/" + url.PathEscape(string(u.result.ID)), files: map[survey.Hash]found{}, slots: make(chan struct{}, u.c.parallel())}
+	s := &sender{run: u, path: "/v1/uploads/" + url.PathEscape(string(u.result.ID)), files: map[survey.Hash]found{}, slots: make(chan []byte, u.c.parallel())}
+	for range u.c.parallel() {
+		s.slots <- nil
+	}
 	var total int64
 	for _, f := range files {
 		if _, twice := s.files[f.hash]; !twice {
@@ -377,32 +383,45 @@ func (s *sender) inParts(ctx context.Context, local found, r *os.File) error {
 // put sends n bytes of r from off to the URL, again while that may help. renew gives a fresh URL when the old one has
 // ended; "" when nothing is to be sent any more.
 func (s *sender) put(ctx context.Context, local found, r *os.File, target string, off, n int64, renew func(context.Context) (string, error)) error {
+	var buf []byte
 	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
+	case buf = <-s.slots:
+		defer func() { s.slots <- buf }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	if int64(cap(buf)) < n {
+		buf = make([]byte, n)
+	}
+	buf = buf[:n]
+	if _, err := r.ReadAt(buf, off); err != nil && (err != io.EOF || n > 0) {
+		return fmt.Errorf("%w: %s: %w", errChanged, local.name, err)
+	}
+	if err := unchanged(r, local); err != nil {
+		return err
+	}
+	// A server may take a body that was cut short for a whole one (versitygw does, v1.8.0). With its digest ahead, none
+	// does.
+	digest := md5.Sum(buf)
+	sum := base64.StdEncoding.EncodeToString(digest[:])
 	b := backoff{c: s.c, note: s.tell}
 	for denied := 0; ; {
-		if err := unchanged(r, local); err != nil {
-			return err
-		}
-		var counted int64
-		body := counting{ctx, io.NewSectionReader(r, off, n), func(k int64) { counted += k; s.advance(k) }}
-		status, h, text, err := s.putOnce(ctx, target, body, n)
-		s.sent.Add(counted)
+		m := &meter{add: s.advance}
+		status, h, text, err := s.putOnce(ctx, target, buf, sum, m)
+		sent := m.stop()
+		s.sent.Add(sent)
 		if err == nil && status/100 == 2 {
-			return unchanged(r, local)
+			s.advance(n - sent)
+			return nil
 		}
-		s.advance(-counted)
+		s.advance(-sent)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		switch {
 		case err != nil:
 			err = survey.Errorf(survey.Unavailable, "send %q: %w", local.name, err)
-		case status == http.StatusForbidden && denied < 3, status == http.StatusNotFound && denied < 3:
+		case denied < 3 && (status == http.StatusForbidden || status == http.StatusNotFound):
 			// The URL has ended, or the parts it belongs to have.
 			denied++
 			if target, err = renew(ctx); err != nil || target == "" {
@@ -411,7 +430,7 @@ func (s *sender) put(ctx context.Context, local found, r *os.File, target string
 			continue
 		default:
 			err = survey.Errorf(kindOf(status), "send %q: the object store answers %d %s", local.name, status, text)
-			if !again(status) {
+			if !again(status) && text != "BadDigest" {
 				return err
 			}
 		}
@@ -426,6 +445,41 @@ func (s *sender) put(ctx context.Context, local found, r *os.File, target string
 	}
 }
 
+// meter counts what a transfer has read of its body, until it is stopped: the transport may go on reading after it has
+// answered.
+type meter struct {
+	mu      sync.Mutex
+	n       int64
+	stopped bool
+	add     func(int64)
+}
+
+func (m *meter) count(k int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.stopped {
+		m.n += k
+		m.add(k)
+	}
+}
+
+// again starts the count anew.
+func (m *meter) again() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.stopped {
+		m.add(-m.n)
+		m.n = 0
+	}
+}
+
+func (m *meter) stop() int64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stopped = true
+	return m.n
+}
+
 // unchanged compares the open file, and what its name leads to now, with what was hashed.
 func unchanged(r *os.File, f found) error {
 	st, err := r.Stat()
@@ -438,16 +492,26 @@ func unchanged(r *os.File, f found) error {
 	return nil
 }
 
-func (s *sender) putOnce(ctx context.Context, target string, body io.Reader, n int64) (int, http.Header, string, error) {
-	var rc io.ReadCloser = http.NoBody
-	if n > 0 {
-		rc = io.NopCloser(body)
+func (s *sender) putOnce(ctx context.Context, target string, body []byte, sum string, m *meter) (int, http.Header, string, error) {
+	read := func() (io.ReadCloser, error) {
+		return io.NopCloser(counting{ctx, bytes.NewReader(body), m.count}), nil
+	}
+	rc, _ := read()
+	if len(body) == 0 {
+		rc = http.NoBody
 	}
 	req, err := http.NewRequestWithContext(ctx, http.MethodPut, target, rc)
 	if err != nil {
 		return 0, nil, "", err
 	}
-	req.ContentLength = n
+	req.ContentLength = int64(len(body))
+	req.Header.Set("Content-MD5", sum)
+	if len(body) > 0 {
+		req.GetBody = func() (io.ReadCloser, error) { // a connection that had gone stale
+			m.again()
+			return read()
+		}
+	}
 	r, err := s.c.client().Do(req)
 	if err != nil {
 		var ue *url.Error
