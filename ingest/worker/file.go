@@ -3,6 +3,7 @@ package worker
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -15,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/framekm"
 	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -102,7 +104,7 @@ func (w *Worker) look(ctx context.Context, cfg Config, u upload, f *file) error 
 			return f.missing(err)
 		}
 		if media.Is(head) {
-			return w.lookFilm(ctx, cfg, f)
+			return w.lookFilm(ctx, cfg, u, f)
 		}
 		if !trace.IsGPX(head) && !trace.IsNMEA(head) {
 			f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": limit}, "%q has %d bytes; the limit for its kind is %d.", f.path, f.bytes, limit)
@@ -129,8 +131,9 @@ func (w *Worker) look(ctx context.Context, cfg Config, u upload, f *file) error 
 	return f.read(cfg, body)
 }
 
-// lookFilm streams a film that is too large to hold.
-func (w *Worker) lookFilm(ctx context.Context, cfg Config, f *file) error {
+// lookFilm streams a film that is too large to hold. That its bytes are right is remembered: a long upload may need more
+// than one run of a job, and each must get further.
+func (w *Worker) lookFilm(ctx context.Context, cfg Config, u upload, f *file) error {
 	f.kind = kindFilm
 	if f.bytes > cfg.MaxFilmBytes {
 		f.reject(survey.ReasonTooLarge, map[string]any{"bytes": f.bytes, "limit": cfg.MaxFilmBytes}, "The film %q has %d bytes; the limit is %d.", f.path, f.bytes, cfg.MaxFilmBytes)
@@ -141,15 +144,38 @@ func (w *Worker) lookFilm(ctx context.Context, cfg Config, f *file) error {
 		return f.missing(err)
 	}
 	defer o.Close()
-	sum, n, err := survey.HashReader(o)
-	if err != nil {
-		return fmt.Errorf("read %q: %w", f.path, err)
-	}
-	if n != f.bytes || sum != f.sha {
-		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": info.Bytes}, "")
-		return nil
+	n := info.Bytes
+	if seen, err := w.verified(ctx, f.object, info.ETag); err != nil {
+		return err
+	} else if !seen {
+		sum, read, err := survey.HashReader(o)
+		if err != nil {
+			return fmt.Errorf("read %q: %w", f.path, err)
+		}
+		if read != f.bytes || sum != f.sha {
+			f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": read}, "")
+			return nil
+		}
+		if err := w.remember(ctx, f.object, info.ETag, u.now); err != nil {
+			return err
+		}
 	}
 	return f.readFilm(cfg, &blocks{ctx: ctx, s: w.Store, key: f.object, size: n})
+}
+
+func (w *Worker) verified(ctx context.Context, object, etag string) (bool, error) {
+	var was string
+	err := w.DB.QueryRow(ctx, `SELECT etag FROM ingest_verified WHERE object = $1`, object).Scan(&was)
+	if errors.Is(err, state.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil && was == etag && etag != "", err
+}
+
+func (w *Worker) remember(ctx context.Context, object, etag string, at time.Time) error {
+	_, err := w.DB.Exec(ctx, `INSERT INTO ingest_verified (object, etag, verified_at) VALUES ($1, $2, $3)
+		ON CONFLICT (object) DO UPDATE SET etag = excluded.etag, verified_at = excluded.verified_at`, object, etag, state.Micros(at))
+	return err
 }
 
 // missing turns an object that does not exist into a verdict and passes other faults on.

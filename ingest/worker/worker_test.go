@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -46,8 +48,10 @@ type network struct {
 
 var day = time.Date(2026, 5, 11, 12, 0, 0, 0, time.UTC)
 
-func open(t testing.TB) *network {
-	n := &network{t: t, db: testkit.DB(t), s3: testkit.S3(t)}
+func open(t testing.TB) *network { return openOn(t, testkit.DB(t)) }
+
+func openOn(t testing.TB, db *state.DB) *network {
+	n := &network{t: t, db: db, s3: testkit.S3(t)}
 	n.w = &worker.Worker{DB: n.db, Store: n.s3, Clock: func() time.Time { return day }, NewPinner: func() worker.Pinner { return grid{} },
 		Config: worker.Config{NoTrim: true}}
 	n.contributor("c1")
@@ -522,4 +526,109 @@ func TestAFilmGivesFramesAlongItsTrack(t *testing.T) {
 			t.Errorf("%v", vs)
 		}
 	}
+}
+
+func TestEveryEngineTakesTheWholeStage(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := openOn(t, db)
+		n.contributor("c2")
+		files := straight(120, home, morning, 0)
+		files["drive/track.gpx"] = gpx(130, morning, home)
+		files["drive/junk"] = []byte("junk")
+		a := n.send("c1", files, survey.UploadOptions{})
+		n.ingest(a)
+		if got := count(n.verdicts(a)); got["frame"] != 120 || got["accepted"] != 1 || got["unknown_type"] != 1 {
+			t.Fatalf("%v", got)
+		}
+		if p := n.int(`SELECT COUNT(*) FROM drive_parts`); p != 2 || n.int(`SELECT COUNT(*) FROM river_job WHERE kind = 'vision'`) != 2 {
+			t.Errorf("%d parts", p)
+		}
+		b := n.send("c2", straight(60, home, morning, 60), survey.UploadOptions{}) // the numbers differ, and so the bytes
+		n.ingest(b)
+		if f := n.int(`SELECT COUNT(*) FROM findings WHERE kind = 'repeated_positions'`); f == 0 {
+			t.Error("no finding")
+		}
+	})
+}
+
+func TestTwoUploadsOfTheSameFilesAtOnceCountOnce(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := openOn(t, db)
+		files := straight(40, home, morning, 0)
+		var ids []survey.UploadID
+		for i := range 4 {
+			c := survey.ContributorID(fmt.Sprint("racer", i))
+			n.contributor(string(c))
+			ids = append(ids, n.send(c, files, survey.UploadOptions{}))
+		}
+		var wg sync.WaitGroup
+		errs := make([]error, 2*len(ids))
+		for i := range errs { // each upload by two workers
+			wg.Go(func() { errs[i] = n.w.Ingest(context.Background(), ids[i%len(ids)]) })
+		}
+		wg.Wait()
+		if err := errors.Join(errs...); err != nil {
+			t.Fatal(err)
+		}
+		frames, dups := 0, 0
+		for _, id := range ids {
+			got := count(n.verdicts(id))
+			frames, dups = frames+got["frame"], dups+got["duplicate"]
+		}
+		if frames != 40 || dups != 120 || n.int(`SELECT COUNT(*) FROM frames`) != 40 || n.int(`SELECT COUNT(*) FROM drives`) != 1 {
+			t.Fatalf("%d frames, %d duplicates", frames, dups)
+		}
+	})
+}
+
+func TestAVerifiedFilmIsNotReadTwice(t *testing.T) {
+	b := folder(t, "", "gopro")["karma.mp4"]
+	n := open(t)
+	n.w.Config.MaxImageBytes = 1 << 20
+	id := n.send("c1", map[string][]byte{"a.mp4": b}, survey.UploadOptions{})
+	n.ingest(id)
+	if c := n.int(`SELECT COUNT(*) FROM ingest_verified`); c != 1 {
+		t.Fatalf("%d remembered", c)
+	}
+	// Other bytes under the key are noticed although the object is known.
+	other := bytes.Clone(b)
+	other[len(other)/2] ^= 1
+	if _, err := n.s3.Put(t.Context(), store.Private, store.OriginalKey("c1", survey.HashOf(b)), other, ""); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.db.Exec(t.Context(), `UPDATE uploads SET state = 'uploaded'`); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.db.Exec(t.Context(), `UPDATE upload_files SET verdict = '', kind = ''`); err != nil {
+		t.Fatal(err)
+	}
+	n.ingest(id)
+	if vs := n.verdicts(id); vs["a.mp4"] != "hash_mismatch" {
+		t.Fatalf("%v", vs)
+	}
+}
+
+// BenchmarkIngest runs the stage over an upload of a thousand images in the embedded store.
+func BenchmarkIngest(b *testing.B) {
+	const images = 1000
+	frame := testkit.JPEG(testkit.Picture{W: 640, H: 480, Seed: 1, NoEXIF: true})
+	files := map[string][]byte{}
+	for i := range images {
+		p := geo.Destination(home, 90, geo.Meters(8*i))
+		files[fmt.Sprintf("drive/%04d.jpg", i)] = testkit.WithEXIF(frame, testkit.EXIF(testkit.Picture{Point: &p, GPSTime: morning.Add(time.Duration(i) * time.Second), Make: "Acme", Model: "Dash 1"}))
+	}
+	var spent time.Duration
+	n := 0
+	for b.Loop() {
+		b.StopTimer()
+		net := open(b)
+		id := net.send("c1", files, survey.UploadOptions{})
+		b.StartTimer()
+		from := time.Now()
+		net.ingest(id)
+		spent += time.Since(from)
+		n += images
+	}
+	b.ReportMetric(float64(n)/spent.Seconds(), "images/s")
+	b.ReportMetric(float64(len(frame)), "B/image")
 }
