@@ -76,8 +76,11 @@ func follow(from *shot, b survey.Box, to *shot) (survey.Box, bool) {
 }
 
 // same reports whether a holds at least half of b: then what b shows was found there, and more exactly.
-func same(a, b survey.Box) bool {
+func same(a, b survey.Box) bool { return shared(a, b) >= 0.5*b.W*b.H }
+
+// shared is the area two boxes share.
+func shared(a, b survey.Box) float64 {
 	w := math.Min(a.X+a.W, b.X+b.W) - math.Max(a.X, b.X)
 	h := math.Min(a.Y+a.H, b.Y+b.H) - math.Max(a.Y, b.Y)
-	return w > 0 && h > 0 && w*h >= 0.5*b.W*b.H
+	return math.Max(w, 0) * math.Max(h, 0)
 }

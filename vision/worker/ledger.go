@@ -77,15 +77,18 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 			if err != nil {
 				return err
 			}
-			if did && s.publicKey != "" && s.publicKey != s.key {
+			switch {
+			case did && s.publicKey != "" && s.publicKey != s.key:
 				replaced = append(replaced, s.publicKey)
+			case !did && s.key != "" && s.key != s.publicKey: // removed meanwhile
+				replaced = append(replaced, s.key)
 			}
 			changed = changed || did && (s.publicKey != s.key || s.state == survey.FramePending)
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM vision_parts_begun WHERE drive_id = $1 AND part = $2`, string(a.DriveID), a.Part); err != nil {
 			return err
 		}
-		return w.hand(ctx, tx, a.DriveID, changed)
+		return hand(ctx, tx, a.DriveID, changed)
 	})
 	if err != nil {
 		return err
@@ -98,14 +101,19 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 	return nil
 }
 
-// record writes one frame's end and reports whether its row changed. A frame removed meanwhile stays removed. On a rerun
-// a published frame whose new look failed keeps what was published: its earlier redaction still holds.
+// record writes one frame's end and reports whether its row changed. A frame removed meanwhile stays removed. On a rerun a
+// published frame whose new look failed keeps what was published, because its earlier redaction still holds, unless
+// somebody reported that it does not.
 func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error) {
 	st := survey.FramePublished
 	switch {
 	case s.verdict.Accepted:
 	case s.verdict.Reason.Quarantined():
-		if s.state == survey.FramePublished {
+		reported, _, err := reports(ctx, tx, s.id)
+		if err != nil {
+			return false, err
+		}
+		if s.state == survey.FramePublished && len(reported) == 0 {
 			s.key = s.publicKey
 			return false, nil
 		}
@@ -148,7 +156,7 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error
 
 // hand passes the drive on when all its parts are done: for the first time, or again when a rerun changed what is
 // published.
-func (w *Worker) hand(ctx context.Context, tx *state.Tx, d survey.DriveID, changed bool) error {
+func hand(ctx context.Context, tx *state.Tx, d survey.DriveID, changed bool) error {
 	var waiting, revision int64
 	var st string
 	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM drive_parts WHERE drive_id = $1 AND done_run < 0`, string(d)).Scan(&waiting); err != nil || waiting > 0 {

@@ -443,7 +443,12 @@ func sane(b survey.Box) bool {
 	return b.W > 0 && b.H > 0 && b.Confidence >= 0 && b.Confidence <= 1 && b.Class != ""
 }
 
-func (w *Worker) redact(_ context.Context, s *shot) error {
+func (w *Worker) redact(ctx context.Context, s *shot) error {
+	cover, clear, err := reports(ctx, w.DB, s.id)
+	if err != nil {
+		return err
+	}
+	s.boxes = heed(s.boxes, cover, clear)
 	for i := range s.boxes {
 		b := &s.boxes[i]
 		b.X, b.Y, b.W, b.H = round(b.X, 100), round(b.Y, 100), round(b.W, 100), round(b.H, 100)
