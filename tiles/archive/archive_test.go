@@ -154,7 +154,7 @@ func TestASpoolBeyondMemoryGivesTheSameTiles(t *testing.T) {
 	defer w.Close()
 	rnd := rand.NewChaCha8([32]byte{})
 	var want [][]byte
-	for i := range 40 { // 80 MB, past the 64 MiB kept in memory
+	for i := range 10 { // 20 MB, past the 8 MiB kept in memory
 		b := make([]byte, 2<<20)
 		rnd.Read(b)
 		want = append(want, b)

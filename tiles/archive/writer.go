@@ -24,7 +24,7 @@ type Info struct {
 }
 
 // Writer collects tiles in any order and then writes them as one archive. Add may be called by many goroutines at once.
-// What it holds beyond 64 MiB goes to an unnamed temporary file.
+// What it holds beyond 8 MiB goes to an unnamed temporary file.
 type Writer struct {
 	mu     sync.Mutex
 	tiles  []Entry // Offset into the spool
@@ -233,7 +233,7 @@ type spool struct {
 	n    int64 // bytes in file
 }
 
-const spoolMemory = 64 << 20
+const spoolMemory = 8 << 20
 
 func (s *spool) append(b []byte) (off int64, err error) {
 	if len(s.buf)+len(b) > spoolMemory {

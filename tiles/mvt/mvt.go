@@ -207,12 +207,9 @@ type Encoder struct {
 	n       int // features in the layer
 	nKeys   uint32
 	nVals   uint32
-	// A key or value is in the layer when its generation is the layer's.
-	gen    uint32
-	keyGen []uint32
-	keyIdx []uint32
-	valGen []uint32
-	valIdx []uint32
+	gen     uint32
+	keySlot []slot
+	valSlot []slot
 
 	tags   []byte
 	geom   []byte
@@ -222,6 +219,9 @@ type Encoder struct {
 	cursor Coord
 	hole   bool // the exterior ring in force was dropped: its interior rings go too
 }
+
+// slot is the index of a key or value in the layer of generation gen; it is in no other.
+type slot struct{ gen, index uint32 }
 
 // Reset begins a tile.
 func (e *Encoder) Reset() { e.tile = e.tile[:0] }
@@ -233,22 +233,20 @@ func (e *Encoder) StartLayer(name string, extent uint32, keys []string, d *Dict)
 	e.feats, e.keyMsgs, e.valMsgs = e.feats[:0], e.keyMsgs[:0], e.valMsgs[:0]
 	e.n, e.nKeys, e.nVals = 0, 0, 0
 	e.growValues()
-	if n := len(keys); len(e.keyGen) < n {
-		e.keyGen = append(e.keyGen, make([]uint32, n-len(e.keyGen))...)
-		e.keyIdx = append(e.keyIdx, make([]uint32, n-len(e.keyIdx))...)
+	if n := len(keys); len(e.keySlot) < n {
+		e.keySlot = append(e.keySlot, make([]slot, n-len(e.keySlot))...)
 	}
 	if e.gen++; e.gen == 0 { // wrapped after 2^32 layers
-		clear(e.valGen)
-		clear(e.keyGen)
+		clear(e.valSlot)
+		clear(e.keySlot)
 		e.gen = 1
 	}
 	e.clear()
 }
 
 func (e *Encoder) growValues() {
-	if n := e.d.Len() + 1; len(e.valGen) < n {
-		e.valGen = append(e.valGen, make([]uint32, n-len(e.valGen))...)
-		e.valIdx = append(e.valIdx, make([]uint32, n-len(e.valIdx))...)
+	if n := e.d.Len() + 1; len(e.valSlot) < n {
+		e.valSlot = append(e.valSlot, make([]slot, n-len(e.valSlot))...)
 	}
 }
 
@@ -269,23 +267,24 @@ func (e *Encoder) Tag(k int, v Value) {
 	if v == 0 {
 		return
 	}
-	if e.keyGen[k] != e.gen {
-		e.keyGen[k], e.keyIdx[k] = e.gen, e.nKeys
+	ks := &e.keySlot[k]
+	if ks.gen != e.gen {
+		*ks = slot{e.gen, e.nKeys}
 		e.nKeys++
 		e.keyMsgs = append(e.keyMsgs, 0x1a)
 		e.keyMsgs = binary.AppendUvarint(e.keyMsgs, uint64(len(e.keys[k])))
 		e.keyMsgs = append(e.keyMsgs, e.keys[k]...)
 	}
-	if int(v) >= len(e.valGen) {
+	if int(v) >= len(e.valSlot) {
 		e.growValues() // the Dict grew since StartLayer
 	}
-	if e.valGen[v] != e.gen {
-		e.valGen[v], e.valIdx[v] = e.gen, e.nVals
+	vs := &e.valSlot[v]
+	if vs.gen != e.gen {
+		*vs = slot{e.gen, e.nVals}
 		e.nVals++
 		e.valMsgs = append(e.valMsgs, e.d.enc[e.d.end[v-1]:e.d.end[v]]...)
 	}
-	e.tags = appendVarint(e.tags, e.keyIdx[k])
-	e.tags = appendVarint(e.tags, e.valIdx[v])
+	e.tags = appendVarint(appendVarint(e.tags, ks.index), vs.index)
 }
 
 // Empty reports whether the feature in progress has no geometry that is worth writing.
@@ -318,15 +317,21 @@ func (e *Encoder) Line(ps []Coord) {
 		return
 	}
 	e.kind = line
-	g := append(e.geom, 1<<3|1)
-	g = e.delta(g, ps[0])
+	g := slices.Grow(e.geom, 16+10*len(ps))
+	g = e.delta(append(g, 1<<3|1), ps[0])
 	g = appendVarint(g, uint32(n)<<3|2)
+	at := e.cursor
+	i := len(g)
+	g = g[:cap(g)]
 	for _, p := range ps[1:] {
-		if p != e.cursor {
-			g = e.delta(g, p)
+		if p != at {
+			i = putVarint(g, i, zigzag(p.X-at.X))
+			i = putVarint(g, i, zigzag(p.Y-at.Y))
+			at = p
 		}
 	}
-	e.geom = g
+	e.cursor = at
+	e.geom = g[:i]
 }
 
 // Ring adds a ring to a (multi)polygon feature: an exterior one, followed by the interior rings inside it. Whether the
@@ -458,6 +463,17 @@ func appendVarint(b []byte, v uint32) []byte {
 		return append(b, byte(v)|0x80, byte(v>>7)|0x80, byte(v>>14))
 	}
 	return binary.AppendUvarint(b, uint64(v))
+}
+
+// putVarint writes v at b[i] and gives the next i. b must have five bytes left.
+func putVarint(b []byte, i int, v uint32) int {
+	for v >= 0x80 {
+		b[i] = byte(v) | 0x80
+		v >>= 7
+		i++
+	}
+	b[i] = byte(v)
+	return i + 1
 }
 
 func varintLen(v uint32) int { return uvarintLen(uint64(v)) }
