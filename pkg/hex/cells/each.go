@@ -161,10 +161,52 @@ func Get(ctx context.Context, q state.Querier, c survey.Cell) (Row, error) {
 	return out, nil
 }
 
-// FreshRow is a Row with the mean freshness of the base cells under it, rounded down.
+// FreshRow is a Row with the mean of a measure, freshness as a rule, over the base cells under it, rounded down.
 type FreshRow struct {
 	Row
 	Mean survey.PPM
+}
+
+// Merger turns base rows, given in cell order, into the rows of their ancestors at one resolution, each with the mean of
+// a measure of its base cells.
+type Merger struct {
+	res     int
+	measure func(*Row) survey.PPM
+	fn      func(FreshRow) error
+
+	at  survey.Cell
+	s   sums
+	sum int64
+}
+
+// NewMerger merges to res and calls fn with each row as the rows of the next begin, or on Close.
+func NewMerger(res int, measure func(*Row) survey.PPM, fn func(FreshRow) error) *Merger {
+	return &Merger{res: res, measure: measure, fn: fn}
+}
+
+// Add takes the next base row.
+func (m *Merger) Add(r Row) error {
+	if p := r.Cell.Parent(m.res); p != m.at {
+		if err := m.Close(); err != nil {
+			return err
+		}
+		m.at, m.s, m.sum = p, sums{}, 0
+	}
+	live := m.s.live + 1
+	m.s.merge(&sums{1, r.Observations, r.QualitySum, int64(r.BestQuality), state.Micros(r.FirstSeen), state.Micros(r.LastSeen), state.Micros(r.LastReceived), r.Seen})
+	m.s.live = live
+	m.sum += int64(m.measure(&r))
+	return nil
+}
+
+// Close gives the last row.
+func (m *Merger) Close() error {
+	if m.at == 0 {
+		return nil
+	}
+	at := m.at
+	m.at = 0
+	return m.fn(FreshRow{m.s.row(at), survey.PPM(m.sum / m.s.live)})
 }
 
 // EachFresh is EachIn with mean freshness, merged from the base cells whatever is stored; nil within means everywhere.
@@ -176,37 +218,13 @@ func EachFresh(ctx context.Context, q state.Querier, res int, within []survey.Ce
 	lo, hi := hex.ResRange(base)
 	rs := [][2]survey.Cell{{lo, hi}}
 	if within != nil {
-		rs = ranges(within, res)
-		for i := range rs {
-			rs[i][0], _ = rs[i][0].ChildRange(base)
-			_, rs[i][1] = rs[i][1].ChildRange(base)
-		}
+		rs = ranges(within, base)
 	}
-	var at survey.Cell
-	var s sums
-	var sum int64
-	flush := func() error {
-		if at == 0 {
-			return nil
-		}
-		return fn(FreshRow{s.row(at), survey.PPM(sum / s.live)})
-	}
+	m := NewMerger(res, func(r *Row) survey.PPM { return r.Freshness(p, asOf) }, fn)
 	for _, r := range rs {
-		if err := scan(ctx, q, r[0], r[1], func(c survey.Cell, r *sums) error {
-			if p := c.Parent(res); p != at {
-				if err := flush(); err != nil {
-					return err
-				}
-				at, s, sum = p, sums{}, 0
-			}
-			live := s.live + 1
-			s.merge(r)
-			s.live = live
-			sum += int64(p.Of(&r.seen, freshness.DefaultClass, asOf))
-			return nil
-		}); err != nil {
+		if err := scan(ctx, q, r[0], r[1], func(c survey.Cell, s *sums) error { return m.Add(s.row(c)) }); err != nil {
 			return err
 		}
 	}
-	return flush()
+	return m.Close()
 }

@@ -1,0 +1,275 @@
+package cellsapi_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
+	"github.com/roadcomb/roadcomb/pkg/hex/cellsapi"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
+)
+
+var now = time.Date(2024, 6, 3, 8, 0, 0, 0, time.UTC)
+
+const day = 24 * time.Hour
+
+// street drives 400 m east from the place, a frame every 8 m.
+func street(id string, from geo.Point, received time.Time) cells.DriveObservations {
+	d := cells.DriveObservations{Drive: survey.DriveID(id)}
+	pin := hex.NewPinner(12)
+	for i := range 50 {
+		p := geo.Destination(from, 90, geo.Meters(i*8))
+		c, err := pin.Cell(p)
+		if err != nil {
+			panic(err)
+		}
+		d.Observations = append(d.Observations, survey.Observation{
+			Frame: survey.FrameID(fmt.Sprintf("%s-%d", id, i)), Drive: d.Drive, Cell: c, CapturedAt: received.Add(-time.Hour), ReceivedAt: received,
+			HeadingDeg: 90, Quality: 900_000,
+		})
+	}
+	return d
+}
+
+var munich = geo.Point{Lat: 48.1429, Lon: 11.58}
+
+type rig struct {
+	*testing.T
+	url string
+}
+
+func serve(t *testing.T, c cellsapi.Config) (rig, *state.DB) {
+	db := testkit.DB(t)
+	mux := http.NewServeMux()
+	cellsapi.Register(mux, httpx.NewAPI(mux, "test", "1"), cellsapi.Deps{DB: db, Clock: func() time.Time { return now }, OperatorToken: "secret", Config: c})
+	srv := httptest.NewServer(mux)
+	t.Cleanup(srv.Close)
+	return rig{t, srv.URL}, db
+}
+
+func put(t testing.TB, db *state.DB, ds ...cells.DriveObservations) {
+	c := &cells.Cells{DB: db}
+	if err := db.Tx(t.Context(), func(tx *state.Tx) error {
+		_, err := c.Apply(t.Context(), tx, ds)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// ask sends the request and reads the answer into out; want is the status.
+func (r rig) ask(method, path, body string, want int, out any, header ...string) http.Header {
+	r.Helper()
+	req, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
+	if err != nil {
+		r.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		r.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		r.Fatal(err)
+	}
+	if res.StatusCode != want {
+		r.Fatalf("%s %s: %d, want %d: %s", method, path, res.StatusCode, want, b)
+	}
+	if out != nil {
+		if err := json.Unmarshal(b, out); err != nil {
+			r.Fatalf("%s: %v", b, err)
+		}
+	}
+	return res.Header
+}
+
+// around is a polygon of the half-width around the place as GeoJSON.
+func around(p geo.Point, half geo.Meters) string {
+	n, s := geo.Destination(p, 0, half).Lat, geo.Destination(p, 180, half).Lat
+	w, e := geo.Destination(p, 270, half).Lon, geo.Destination(p, 90, half).Lon
+	return fmt.Sprintf(`{"type":"Polygon","coordinates":[[[%v,%v],[%v,%v],[%v,%v],[%v,%v],[%v,%v]]]}`, w, s, e, s, e, n, w, n, w, s)
+}
+
+func bbox(p geo.Point, half geo.Meters) string {
+	return url.QueryEscape(fmt.Sprintf("%v,%v,%v,%v", geo.Destination(p, 270, half).Lon, geo.Destination(p, 180, half).Lat, geo.Destination(p, 90, half).Lon, geo.Destination(p, 0, half).Lat))
+}
+
+func TestACellTellsItsFreshnessNowAndThen(t *testing.T) {
+	r, db := serve(t, cellsapi.Config{})
+	a, b := street("a", munich, now.Add(-30*day)), street("b", munich, now.Add(-day))
+	put(t, db, a, b)
+	cell := a.Observations[20].Cell
+	var got struct {
+		cellsapi.Info
+		AsOf     time.Time    `json:"as_of"`
+		Boundary [][2]float64 `json:"boundary"`
+	}
+	r.ask("GET", "/v1/cells/"+cell.String(), "", 200, &got)
+	if got.Cell != cell || got.Observations < 2 || got.Freshness < 480_000 || got.Freshness > 490_000 || len(got.Boundary) != 6 {
+		t.Errorf("%+v", got) // one side, a day old
+	}
+	if len(got.Headings) != 1 || got.Headings[0].Bearing != 90 || !got.LastSeen.Equal(now.Add(-day-time.Hour)) {
+		t.Errorf("%+v", got.Info)
+	}
+	both := got.Observations
+	got.Headings = nil
+	r.ask("GET", "/v1/cells/"+cell.String()+"?as_of="+now.Add(-2*day).Format(time.RFC3339), "", 200, &got)
+	if got.Observations*2 != both || !got.AsOf.Equal(now.Add(-2*day)) || got.Freshness > 270_000 || got.Freshness < 255_000 {
+		t.Errorf("two days ago: %+v", got)
+	}
+	r.ask("GET", "/v1/cells/"+cell.String()+"?as_of="+now.Add(-60*day).Format(time.RFC3339), "", 404, nil)
+	r.ask("GET", "/v1/cells/"+cell.Parent(9).String()+"?class=oneway", "", 200, &got)
+	if got.Live < 5 || got.Freshest < got.Freshness || got.Freshness < 900_000 {
+		t.Errorf("parent: %+v", got.Info)
+	}
+	for path, want := range map[string]int{
+		"/v1/cells/zz": 400, "/v1/cells/8c1f8d44a2cd5fe": 400, "/v1/cells/" + hex.Neighbors(cell.Parent(7))[0].String(): 404,
+		"/v1/cells/" + cell.Parent(3).String(): 400,
+	} {
+		r.ask("GET", path, "", want, nil)
+	}
+}
+
+func TestPolygonAndBoxGiveTheSameCells(t *testing.T) {
+	r, db := serve(t, cellsapi.Config{})
+	d := street("a", munich, now.Add(-day))
+	put(t, db, d)
+	var want []survey.Cell
+	for _, o := range d.Observations {
+		want = append(want, o.Cell)
+	}
+	slices.Sort(want)
+	want = slices.Compact(want)
+	var box, poly cellsapi.FeatureCollection
+	h := r.ask("GET", "/v1/cells?bbox="+bbox(munich, 600), "", 200, &box)
+	if ct := h.Get("Content-Type"); ct != "application/geo+json" {
+		t.Errorf("content type %s", ct)
+	}
+	r.ask("POST", "/v1/cells/query", around(munich, 600), 200, &poly)
+	ids := func(f cellsapi.FeatureCollection) (out []survey.Cell) {
+		for _, x := range f.Features {
+			out = append(out, x.ID)
+			if g := x.Geometry.Coordinates[0]; len(g) < 6 || g[0] != g[len(g)-1] {
+				t.Errorf("ring %v", g)
+			}
+		}
+		return out
+	}
+	if !slices.Equal(ids(box), want) || !slices.Equal(ids(poly), want) {
+		t.Errorf("%d and %d cells, want %d", len(box.Features), len(poly.Features), len(want))
+	}
+	var past cellsapi.FeatureCollection
+	r.ask("POST", "/v1/cells/query?res=9&as_of="+now.Add(-2*day).Format(time.RFC3339), around(munich, 600), 200, &past)
+	if len(past.Features) != 0 {
+		t.Errorf("seen before it arrived: %+v", past.Features)
+	}
+	var cov struct {
+		Cells, Seen, Observations int
+		Coverage                  int `json:"coverage_ppm"`
+	}
+	r.ask("POST", "/v1/cells/coverage", around(munich, 600), 200, &cov)
+	if cov.Seen != len(want) || cov.Observations != 50 || cov.Cells < 4000 || cov.Coverage != cov.Seen*1_000_000/cov.Cells {
+		t.Errorf("%+v", cov)
+	}
+}
+
+func TestRequestsAreBounded(t *testing.T) {
+	r, db := serve(t, cellsapi.Config{MaxCells: 10, Burst: 8, Rate: 0.01})
+	put(t, db, street("a", munich, now.Add(-day)))
+	var p struct{ Detail string }
+	r.ask("POST", "/v1/cells/query", around(munich, 3000), 400, &p)
+	if !strings.Contains(p.Detail, "resolution") {
+		t.Errorf("no hint in %q", p.Detail)
+	}
+	r.ask("POST", "/v1/cells/query?res=10", around(munich, 3000), 200, nil)
+	r.ask("POST", "/v1/cells/query", around(munich, 600), 400, nil) // more than MaxCells seen
+	r.ask("GET", "/v1/cells?bbox=1,2,3", "", 422, nil)
+	r.ask("GET", "/v1/cells?bbox=10,95,11,96", "", 400, nil)
+	r.ask("POST", "/v1/cells/query", `{"type":"Polygon","coordinates":[]}`, 400, nil)
+	r.ask("POST", "/v1/cells/query", `{"type":"Polygon","coordinates":[[[0,0],[1,1]]]}`, 400, nil)
+	r.ask("GET", "/v1/freshness", "", 200, nil)
+	h := r.ask("GET", "/v1/freshness", "", 429, nil)
+	if h.Get("Retry-After") == "" {
+		t.Error("no Retry-After")
+	}
+}
+
+func TestOpportunityRanksBountiesThenTimeSinceTheLastLook(t *testing.T) {
+	r, db := serve(t, cellsapi.Config{})
+	north := geo.Destination(munich, 0, 300)
+	old, fresh := street("a", munich, now.Add(-8*day)), street("b", north, now.Add(-day))
+	put(t, db, old, fresh)
+	wanted, _ := hex.CellOf(geo.Destination(munich, 180, 300), 12) // nobody was there
+	body := fmt.Sprintf(`{"owner":"city","cells":["%s"],"price":"7","bid":"2"}`, wanted)
+	r.ask("POST", "/v1/orders", body, 401, nil, "Idempotency-Key", "k")
+	var o, again cellsapi.Order
+	r.ask("POST", "/v1/orders", body, 201, &o, "Idempotency-Key", "k", "Authorization", "Bearer secret")
+	r.ask("POST", "/v1/orders", body, 201, &again, "Idempotency-Key", "k", "Authorization", "Bearer secret")
+	if again.ID != o.ID || o.Price != 7 || o.Open != 1 || !o.EndsAt.Equal(now.Add(7*day)) {
+		t.Errorf("%+v", o)
+	}
+	r.ask("POST", "/v1/orders/"+o.ID+"/bid", `{"owner":"city","bid":"9"}`, 200, &o, "Idempotency-Key", "k", "Authorization", "Bearer secret")
+	r.ask("POST", "/v1/orders/"+o.ID+"/bid", `{"owner":"city","bid":"9"}`, 409, nil, "Idempotency-Key", "k", "Authorization", "Bearer secret")
+	r.ask("GET", "/v1/orders/"+o.ID, "", 200, &o)
+	if o.Bid != 9 || len(o.Targets) != 1 || o.Targets[0].Cell != wanted {
+		t.Errorf("%+v", o)
+	}
+	r.ask("GET", "/v1/orders/00", "", 404, nil)
+	var l struct{ Orders []cellsapi.Order }
+	r.ask("GET", "/v1/orders", "", 200, &l)
+	if len(l.Orders) != 1 {
+		t.Errorf("%+v", l)
+	}
+	var got struct{ Cells []cellsapi.Worth }
+	r.ask("GET", "/v1/opportunity?limit=1000&bbox="+bbox(munich, 700), "", 200, &got)
+	if len(got.Cells) < 30 || got.Cells[0].Cell != wanted || got.Cells[0].Bounty != 7 || got.Cells[0].Worth != survey.One || got.Cells[0].Seen != 0 {
+		t.Fatalf("%+v", got.Cells[:min(len(got.Cells), 3)])
+	}
+	if w := got.Cells[1]; w.Worth != survey.One || w.Cell != slices.Min([]survey.Cell{w.Cell, old.Observations[0].Cell, old.Observations[25].Cell}) {
+		t.Errorf("%+v", w)
+	}
+	if w := got.Cells[len(got.Cells)-1]; w.Worth != 142_857 { // a day of seven
+		t.Errorf("%+v", w)
+	}
+	var coarse struct{ Cells []cellsapi.Worth }
+	r.ask("GET", "/v1/opportunity?res=7&bbox="+bbox(munich, 700), "", 200, &coarse)
+	var bounty cellsapi.Units
+	for _, w := range coarse.Cells {
+		bounty += w.Bounty
+	}
+	if bounty != 7 {
+		t.Errorf("%+v", coarse)
+	}
+	// Nobody is named anywhere.
+	for _, path := range []string{"/v1/orders", "/v1/orders/" + o.ID, "/v1/opportunity?bbox=" + bbox(munich, 700), "/v1/cells?bbox=" + bbox(munich, 700)} {
+		res, err := http.Get(r.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, _ := io.ReadAll(res.Body)
+		res.Body.Close()
+		if strings.Contains(string(b), "city") || strings.Contains(string(b), "contributor") || strings.Contains(string(b), "drive") {
+			t.Errorf("%s names somebody: %.200s", path, b)
+		}
+	}
+}
