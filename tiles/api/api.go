@@ -36,6 +36,11 @@ type Config struct {
 	Resolution int
 	// TileCache and ImageCache bound the caches in bytes; 0 means 256 MiB and 64 MiB.
 	TileCache, ImageCache int64
+	// PublicImageWidth is the widest image that strangers get, 160 or 480 pixels; full ones then take an address from an
+	// imagery query. 0 gives full images to all.
+	PublicImageWidth int
+	// Price is what a cell in a week costs, in credits; 0 means 1.
+	Price int64
 	// ManifestAge is how old the view of what is current may get before it is looked up again; 0 means half a second.
 	ManifestAge time.Duration
 }
@@ -46,6 +51,8 @@ type Server struct {
 	tiles  *tileStore
 	images *imageCache
 	stats  statsCache
+
+	customers customers
 }
 
 // Register adds the map API to the mux, and to the OpenAPI document what of it is JSON.
@@ -65,12 +72,16 @@ func Register(mux *http.ServeMux, hapi huma.API, d Deps) *Server {
 	if d.ImageCache == 0 {
 		d.ImageCache = 64 << 20
 	}
+	if d.Price == 0 {
+		d.Price = 1
+	}
 	if d.ManifestAge == 0 {
 		d.ManifestAge = 500 * time.Millisecond
 	}
 	s := &Server{Deps: d, tiles: newTileStore(d), images: newImageCache(d)}
 	s.registerTiles(mux, hapi)
 	s.registerFrames(mux, hapi)
+	s.registerCustomers(mux, hapi)
 	return s
 }
 

@@ -85,15 +85,16 @@ const frameColumns = `id, drive_id, seq, captured_at, lat_e7, lon_e7, alt_mm, he
 // frameRow is a frame with what stays inside.
 type frameRow struct {
 	Frame
-	key string // object in the public bucket
-	us  int64  // CapturedAt in microseconds
+	key  string // object in the public bucket
+	us   int64  // CapturedAt in microseconds
+	mdeg int64  // heading in thousandths of a degree, -1 unknown
 }
 
 func (s *Server) scanFrame(row interface{ Scan(...any) error }) (f frameRow, err error) {
-	var lat, lon, heading, accuracy, cell, ppm int64
+	var lat, lon, accuracy, cell, ppm int64
 	var alt *int64
 	var flags, quality, redaction, sum string
-	err = row.Scan(&f.ID, &f.Sequence, &f.Seq, &f.us, &lat, &lon, &alt, &heading, &accuracy, &cell, &flags, &quality,
+	err = row.Scan(&f.ID, &f.Sequence, &f.Seq, &f.us, &lat, &lon, &alt, &f.mdeg, &accuracy, &cell, &flags, &quality,
 		&ppm, &redaction, &f.key, &sum, &f.Image.Bytes, &f.Image.Width, &f.Image.Height)
 	if err != nil {
 		return f, err
@@ -104,8 +105,8 @@ func (s *Server) scanFrame(row interface{ Scan(...any) error }) (f frameRow, err
 		m := float64(*alt) / 1e3
 		f.Alt = &m
 	}
-	if heading >= 0 {
-		d := float64(heading) / 1e3
+	if f.mdeg >= 0 {
+		d := float64(f.mdeg) / 1e3
 		f.Heading = &d
 	}
 	if err := json.Unmarshal([]byte(flags), &f.Flags); err != nil {

@@ -55,6 +55,20 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
+	if most := s.PublicImageWidth; most > 0 && (width == 0 || width > most) {
+		width = most
+	}
+	// A frame can be taken down or redacted anew, so no address is good for ever in a shared cache: one that names
+	// its content a day, the others are asked about each minute.
+	cache := "public, max-age=60"
+	if r.URL.Query().Get("v") == f.Image.SHA256.String()[:16] {
+		cache = "public, max-age=86400"
+	}
+	s.sendImage(w, r, f, width, cache)
+}
+
+// sendImage answers with the frame's image, in full for width 0.
+func (s *Server) sendImage(w http.ResponseWriter, r *http.Request, f frameRow, width int, cache string) {
 	sum := f.Image.SHA256.String()
 	tag := `"` + sum[:32] + `"`
 	if width > 0 {
@@ -64,17 +78,12 @@ func (s *Server) image(w http.ResponseWriter, r *http.Request) {
 	cors(h)
 	h.Set("ETag", tag)
 	h.Set("Surrogate-Key", "frames frames/"+string(f.ID))
-	// A frame can be taken down or redacted anew, so no address is good for ever in a shared cache: one that names
-	// its content a day, the others are asked about each minute.
-	h.Set("Cache-Control", "public, max-age=60")
-	if r.URL.Query().Get("v") == sum[:16] {
-		h.Set("Cache-Control", "public, max-age=86400")
-	}
+	h.Set("Cache-Control", cache)
 	if match(r, tag) {
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	body, err := s.images.get(ctx, f, width)
+	body, err := s.images.get(r.Context(), f, width)
 	if err != nil {
 		fail(w, r, err)
 		return
