@@ -83,6 +83,7 @@ type driveDetail struct {
 func (s *server) driveRoutes(api huma.API) {
 	driver(s, api, huma.Operation{OperationID: "list-drives", Method: http.MethodGet, Path: "/v1/drives", Tags: []string{"drives"}, Summary: "My drives, newest first"}, s.listDrives)
 	driver(s, api, huma.Operation{OperationID: "get-drive", Method: http.MethodGet, Path: "/v1/drives/{id}", Tags: []string{"drives"}, Summary: "A drive with its frames and findings"}, s.getDrive)
+	driver(s, api, huma.Operation{OperationID: "my-coverage", Method: http.MethodGet, Path: "/v1/me/coverage", Tags: []string{"drives"}, Summary: "What I covered, as GeoJSON"}, s.coverage)
 }
 
 const driveColumns = `d.id, d.upload_id, d.device_id, d.state, d.started_at, d.ended_at, d.received_at, d.distance_mm, d.flags, d.frames,
@@ -211,4 +212,89 @@ func (s *server) findings(ctx context.Context, drive string) ([]Finding, error) 
 		out = append(out, f)
 	}
 	return out, rows.Err()
+}
+
+// coverage is GeoJSON: a line per drive through its published frames, for the map of what I covered.
+type coverage struct {
+	ContentType string `header:"Content-Type"`
+	Body        featureCollection
+}
+
+type featureCollection struct {
+	Type     string    `json:"type" enum:"FeatureCollection"`
+	Features []feature `json:"features"`
+}
+
+type feature struct {
+	Type       string          `json:"type" enum:"Feature"`
+	Geometry   multiLine       `json:"geometry"`
+	Properties coveredProperty `json:"properties"`
+}
+
+type multiLine struct {
+	Type        string         `json:"type" enum:"MultiLineString"`
+	Coordinates [][][2]float64 `json:"coordinates" doc:"Longitude, latitude. A line ends where frames between its neighbours are not published."`
+}
+
+type coveredProperty struct {
+	Drive     survey.DriveID `json:"drive"`
+	StartedAt time.Time      `json:"started_at"`
+	Frames    int            `json:"frames"`
+}
+
+// maxCoverage is the most frames in one answer.
+const maxCoverage = 200_000
+
+func (s *server) coverage(ctx context.Context, c *contributor, in *struct {
+	Since time.Time `query:"since" doc:"Only drives that started at or after this time."`
+	Until time.Time `query:"until" doc:"Only drives that started before this time."`
+}) (*coverage, error) {
+	until := int64(1 << 62)
+	if !in.Until.IsZero() {
+		until = state.Micros(in.Until)
+	}
+	rows, err := s.DB.Query(ctx, `SELECT d.id, d.started_at, f.seq, f.lat_e7, f.lon_e7 FROM drives d JOIN frames f ON f.drive_id = d.id
+		WHERE d.contributor_id = $1 AND d.started_at >= $2 AND d.started_at < $3 AND f.state = 'published'
+		ORDER BY d.started_at, d.id, f.seq LIMIT $4`, string(c.id), state.Micros(in.Since), until, maxCoverage+1)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	out := &coverage{ContentType: "application/geo+json", Body: featureCollection{"FeatureCollection", []feature{}}}
+	fs := &out.Body.Features
+	last := int64(0)
+	for n := 0; rows.Next(); n++ {
+		if n == maxCoverage {
+			return nil, survey.Errorf(survey.Invalid, "more than %d frames were published in that time", maxCoverage).WithHint("narrow it with since and until")
+		}
+		var id string
+		var started, seq, lat, lon int64
+		if err := rows.Scan(&id, &started, &seq, &lat, &lon); err != nil {
+			return nil, err
+		}
+		if k := len(*fs); k == 0 || (*fs)[k-1].Properties.Drive != survey.DriveID(id) {
+			*fs = append(*fs, feature{"Feature", multiLine{"MultiLineString", [][][2]float64{}}, coveredProperty{survey.DriveID(id), state.Time(started), 0}})
+			last = seq - 2
+		}
+		f := &(*fs)[len(*fs)-1]
+		f.Properties.Frames++
+		ls := &f.Geometry.Coordinates
+		if seq != last+1 { // no line across frames that were not published, for they may lie in a privacy zone
+			*ls = append(*ls, nil)
+		}
+		last = seq
+		(*ls)[len(*ls)-1] = append((*ls)[len(*ls)-1], [2]float64{float64(lon) / 1e7, float64(lat) / 1e7})
+	}
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	// RFC 7946 wants two positions in a line.
+	for i := range *fs {
+		for j, l := range (*fs)[i].Geometry.Coordinates {
+			if len(l) == 1 {
+				(*fs)[i].Geometry.Coordinates[j] = append(l, l[0])
+			}
+		}
+	}
+	return out, nil
 }

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -18,17 +17,7 @@ type Manifest struct {
 	Options survey.UploadOptions `json:"options,omitempty"`
 }
 
-// decodeManifest reads a manifest and checks it against the limits. Its faults are listed one by one.
-func decodeManifest(b []byte, l Limits) (*Manifest, error) {
-	// A file of a manifest takes at least 100 bytes of JSON (its hash alone 64), so the body's limit bounds what is
-	// allocated here.
-	var m Manifest
-	if err := json.Unmarshal(b, &m); err != nil {
-		return nil, survey.Errorf(survey.Invalid, "the manifest is not the JSON expected: %w", err)
-	}
-	return &m, m.check(l)
-}
-
+// check compares the manifest with the limits. Its faults are listed one by one.
 func (m *Manifest) check(l Limits) error {
 	var faults []httpx.Detail
 	fault := func(i int, field, value, format string, args ...any) {

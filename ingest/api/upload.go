@@ -67,7 +67,9 @@ type Missing struct {
 
 func (s *server) uploadRoutes(api huma.API) {
 	driver(s, api, huma.Operation{OperationID: "open-upload", Method: http.MethodPost, Path: "/v1/uploads", Tags: []string{"uploads"}, Summary: "Open an upload",
-		Description:  "Announces files by path, size and SHA-256. The same set of contents is the same upload, however often it is announced: its id is derived from them.",
+		Description: "Announces files by path, size and SHA-256. The same set of contents is the same upload, however often it is announced: its id is derived from them.",
+		// A file of a manifest takes 100 bytes of JSON at least, so the body's limit bounds what is allocated before the
+		// manifest's own check, which also says more than the schema's would.
 		MaxBodyBytes: 32 << 20, BodyReadTimeout: time.Minute, SkipValidateBody: true, DefaultStatus: http.StatusCreated}, s.open)
 	driver(s, api, huma.Operation{OperationID: "upload-urls", Method: http.MethodPost, Path: "/v1/uploads/{id}/urls", Tags: []string{"uploads"}, Summary: "Get URLs for what is missing",
 		Description: "Pages through the files that have not arrived, with a URL of the object store for each; or, asked for files by hash, gives fresh URLs for these, in parts above 16 MiB."}, s.urls)
@@ -81,14 +83,13 @@ func (s *server) uploadRoutes(api huma.API) {
 const typeIncomplete = httpx.TypePrefix + "incomplete"
 
 func (s *server) open(ctx context.Context, c *contributor, in *struct {
-	RawBody []byte
-	Body    Manifest // for the document; the raw body is decoded under our own limits
+	Body Manifest
 }) (*struct {
 	Status int
 	Body   Opened
 }, error) {
-	m, err := decodeManifest(in.RawBody, c.limits)
-	if err != nil {
+	m := &in.Body
+	if err := m.check(c.limits); err != nil {
 		return nil, err
 	}
 	id := m.id(c.id)
