@@ -80,19 +80,19 @@ func MarkChanged(ctx context.Context, tx *Tx, topic, key string) error {
 
 // MarkAllChanged is MarkChanged for many keys of a topic, which must differ.
 func MarkAllChanged(ctx context.Context, tx *Tx, topic string, keys []string) error {
-	const most = 256 // rows in a statement: 2 consumers × 256 keys × 3 parameters stay below SQLite's and PostgreSQL's limits
+	const most = 256 // keys in a statement: 2 consumers × 256 keys × 3 parameters stay below both engines' limits
 	for len(keys) > 0 {
 		n := min(len(keys), most)
 		var q strings.Builder
 		q.WriteString(`INSERT INTO changes (consumer, topic, key, n) VALUES `)
-		args := []any{topic}
+		var args []any
 		for _, k := range keys[:n] {
-			args = append(args, k)
 			for _, c := range consumers {
-				if len(args) > 2 || c != consumers[0] {
+				if len(args) > 0 {
 					q.WriteString(", ")
 				}
-				fmt.Fprintf(&q, "('%s', $1, $%d, 1)", c, len(args))
+				fmt.Fprintf(&q, "($%d, $%d, $%d, 1)", len(args)+1, len(args)+2, len(args)+3)
+				args = append(args, c, topic, k)
 			}
 		}
 		q.WriteString(` ON CONFLICT (consumer, topic, key) DO UPDATE SET n = changes.n + 1`)

@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -188,5 +190,48 @@ func TestATakenPortIsAClearConflict(t *testing.T) {
 	_, err := embeds3.Start(t.Context(), t.TempDir(), server.Endpoint[len("http://"):], "k", "s3cr3t-s3cr3t")
 	if survey.KindOf(err) != survey.Conflict {
 		t.Fatal(err)
+	}
+}
+
+func TestABodyCutShortIsNoObject(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	const size = 2_000_000
+	put, err := s.PresignPut(ctx, store.Private, "cut", size, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	id, err := s.StartParts(ctx, store.Private, "film", "video/mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := s.PresignPart(ctx, store.Private, "film", id, 1, size, time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, raw := range []string{put, part} {
+		u, err := url.Parse(raw)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := net.Dial("tcp", u.Host)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(c, "PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n\r\n", u.RequestURI(), u.Host, size)
+		c.Write(make([]byte, size/2))
+		c.Close() // the client dies
+	}
+	// The server notices in its own time; a whole object after it shows that it has.
+	for range 20 {
+		if _, err := s.Put(ctx, store.Private, "later", []byte("x"), ""); err != nil {
+			t.Fatal(err)
+		}
+		if in, err := s.Stat(ctx, store.Private, "cut"); survey.KindOf(err) != survey.NotFound || err == nil {
+			t.Fatalf("half a body became an object of %d bytes: %v", in.Bytes, err)
+		}
+		if parts, err := s.Parts(ctx, store.Private, "film", id); err != nil || len(parts) != 0 {
+			t.Fatalf("half a part is listed: %v %v", parts, err)
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/versity/versitygw/auth"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -56,12 +57,13 @@ func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{Endpoint: "http://" + addr, cancel: cancel, done: make(chan error, 1)}
 	go func() {
-		s.done <- embedgw.RunVersityGW(ctx, be, &embedgw.Config{
+		s.done <- embedgw.RunVersityGW(ctx, exact{be}, &embedgw.Config{
 			RootUserAccess: accessKey, RootUserSecret: secretKey, Region: "us-east-1",
 			Ports: []string{addr}, MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
 			CORSAllowOrigin: "*", KeepAlive: true, Quiet: true, HealthPath: "/_health",
 			// Readers of the wrong method or key learn nothing: there are no ACLs and no anonymous access.
 			DisableACLs: true,
+			IAMService:  auth.NewIAMServiceSingle(auth.Account{Access: accessKey, Secret: secretKey, Role: auth.RoleAdmin}),
 		})
 	}()
 	c := http.Client{Timeout: time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
