@@ -9,7 +9,10 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -266,6 +269,52 @@ func BenchmarkRead(b *testing.B) {
 			b.Fatal(err)
 		}
 		n++
+	}
+	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "images/s")
+}
+
+// BenchmarkFolder reads the metadata of a folder of 2,000 photographs, files and all, on every core. ROADCOMB_BENCH_FOLDER
+// names another folder, such as the one that a peer was given.
+func BenchmarkFolder(b *testing.B) {
+	dir := os.Getenv("ROADCOMB_BENCH_FOLDER")
+	if dir == "" {
+		dir = b.TempDir()
+		names, _ := filepath.Glob(filepath.Join(shared(b, "exif-sequence-arezzo"), "*.jpg"))
+		for i := range 2000 {
+			body, err := os.ReadFile(names[i%len(names)])
+			if err != nil {
+				b.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%05d.jpg", i)), body, 0o600); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+	names, _ := filepath.Glob(filepath.Join(dir, "*.jpg"))
+	var placed atomic.Int64
+	n := 0
+	for b.Loop() {
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		for range runtime.GOMAXPROCS(0) {
+			wg.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(names)); i = next.Add(1) - 1 {
+					body, err := os.ReadFile(names[i])
+					if err != nil {
+						b.Error(err)
+						return
+					}
+					if m, err := exif.Read(body); err == nil && m.GPS.HasPoint {
+						placed.Add(1)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		n += len(names)
+	}
+	if placed.Load() == 0 {
+		b.Fatal("no image was placed")
 	}
 	b.ReportMetric(float64(n)/b.Elapsed().Seconds(), "images/s")
 }

@@ -45,7 +45,7 @@ type Config struct {
 	MaxFilmBytes  int64 // default 64 GiB
 	MaxPixels     int64 // default 150 million
 	MinSide       int   // least width and height; default 64
-	Parallel      int   // files read at a time; default the number of processors
+	Parallel      int   // files read at a time; default twice the number of processors, at least 4
 
 	// Trim is cut from both ends of each recording unless the upload asks for another length; 0 means DefaultTrim, and
 	// less than MinTrim means MinTrim.
@@ -72,7 +72,7 @@ func (c Config) withDefaults() Config {
 		c.MinSide = 64
 	}
 	if c.Parallel <= 0 {
-		c.Parallel = runtime.GOMAXPROCS(0)
+		c.Parallel = max(4, 2*runtime.GOMAXPROCS(0)) // much of it is waiting for storage
 	}
 	if c.Trim <= 0 {
 		c.Trim = DefaultTrim
