@@ -110,11 +110,14 @@ func (w *Worker) asOf() time.Time {
 	if !w.Config.AsOf.IsZero() {
 		return w.Config.AsOf.UTC()
 	}
-	now := time.Now
+	return w.now().UTC().Truncate(24 * time.Hour)
+}
+
+func (w *Worker) now() time.Time {
 	if w.Clock != nil {
-		now = w.Clock
+		return w.Clock()
 	}
-	return now().UTC().Truncate(24 * time.Hour)
+	return time.Now()
 }
 
 func (w *Worker) at(point string) error {
@@ -475,7 +478,7 @@ func (r *run) publish(ctx context.Context, l layer, aw *archive.Writer, bounds [
 	ref.Key = store.TileKey(s.Name, ref.SHA256)
 	in, err := r.w.Store.Stat(ctx, store.Public, ref.Key)
 	switch {
-	case err == nil && in.Bytes == ref.Bytes: // the same content was published before
+	case err == nil && in.Bytes == ref.Bytes && r.w.now().Sub(in.Modified) < SweepAfter/2: // published before
 	case err != nil && survey.KindOf(err) != survey.NotFound:
 		return archive.Ref{}, err
 	default:

@@ -371,6 +371,39 @@ func TestAReaderOfTheOldManifestIsNotDisturbed(t *testing.T) {
 	}
 }
 
+func TestOldArchivesAreSweptAndCurrentOnesNever(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	r := rand.New(rand.NewPCG(9, 9))
+	n.w.Clock = time.Now // what the store stamps objects with
+	n.w.Config = worker.Config{AsOf: clock(), MaxDeltas: 2}
+	for range 5 {
+		n.drive(day, walk(r, 20), time.Second)
+		n.run()
+	}
+	if removed, _, err := n.w.Sweep(t.Context()); err != nil || removed != 0 {
+		t.Fatalf("%d young archives removed: %v", removed, err)
+	}
+	n.w.Clock = func() time.Time { return time.Now().Add(worker.SweepAfter + time.Hour) }
+	removed, bytes, err := n.w.Sweep(t.Context())
+	if err != nil || removed < 5 || bytes <= 0 {
+		t.Fatalf("%d archives of %d bytes removed: %v", removed, bytes, err)
+	}
+	left := 0
+	_, m := published(t, n.s) // reads every archive in force
+	for _, ts := range m.Layers {
+		left += len(ts.Archives)
+	}
+	if err := n.s.List(t.Context(), store.Public, "tiles/", func(in store.Info) error {
+		if strings.HasSuffix(in.Key, ".pmtiles") {
+			left--
+		}
+		return nil
+	}); err != nil || left != 0 {
+		t.Fatalf("%d archives too few or too many: %v", left, err)
+	}
+	n.mustEqualRebuild("after the sweep")
+}
+
 func TestTwoRebuildsGiveTheSameArchives(t *testing.T) {
 	n := newNetwork(t, testkit.DB(t))
 	r := rand.New(rand.NewPCG(5, 5))
