@@ -22,6 +22,7 @@ const (
 	maxEntries = 1024 // tags looked at in one file
 	maxIFDs    = 8
 	maxText    = 256 // bytes kept of a text tag
+	maxValues  = 48  // wanted tags kept of one file
 )
 
 // Meta is what a JPEG says about itself. Absent values are zero, with a Has flag where zero is a real value.
@@ -111,7 +112,8 @@ func Read(b []byte) (Meta, error) {
 			}
 			// Within entropy-coded data 0xff is followed by 0 or a restart marker, so this finds the true end;
 			// thumbnails lie before the frame header.
-			m.Complete = bytes.Contains(b[end:], []byte{0xff, 0xd9})
+			eoi := []byte{0xff, 0xd9}
+			m.Complete = bytes.HasSuffix(b[end:], eoi) || bytes.Contains(b[end:], eoi)
 			m.readTIFF(exif)
 			if !m.GPS.HasPoint {
 				m.readXMP(xmp)
@@ -162,7 +164,20 @@ type value struct {
 	le    bool
 }
 
-type values map[uint16]value
+// values are the tags of a file that are wanted, few enough to search.
+type values []struct {
+	tag uint16
+	v   value
+}
+
+func (vs values) get(tag uint16) value {
+	for i := range vs {
+		if vs[i].tag == tag {
+			return vs[i].v
+		}
+	}
+	return value{}
+}
 
 type tiff struct {
 	b    []byte
@@ -188,8 +203,8 @@ func (t *tiff) u32(i int) uint32 {
 	return binary.BigEndian.Uint32(t.b[i:])
 }
 
-// dir reads one directory into out; a tag that occurs twice keeps its first value.
-func (t *tiff) dir(off uint32, want func(uint16) bool, out values) {
+// dir adds one directory to out; of a tag that occurs twice the first is found.
+func (t *tiff) dir(off uint32, want func(uint16) bool, out *values) {
 	if t.ifds == maxIFDs || int64(off)+2 > int64(len(t.b)) || off < 8 {
 		return
 	}
@@ -223,8 +238,10 @@ func (t *tiff) dir(off uint32, want func(uint16) bool, out values) {
 			end := min(o+need, int64(len(t.b)), o+maxText*size)
 			b = t.b[o:end]
 		}
-		if _, dup := out[tag]; !dup {
-			out[tag] = value{typ: typ, count: len(b) / int(size), b: b, le: t.le}
+		if len(*out) < cap(*out) {
+			*out = (*out)[:len(*out)+1]
+			e := &(*out)[len(*out)-1]
+			e.tag, e.v = tag, value{typ: typ, count: len(b) / int(size), b: b, le: t.le}
 		}
 	}
 }
@@ -240,15 +257,15 @@ func (m *Meta) readTIFF(b []byte) {
 	case b[0] != 'M' || b[1] != 'M':
 		return
 	}
-	vs := make(values, 24)
+	vs := make(values, 0, maxValues)
 	t.dir(t.u32(4), func(tag uint16) bool {
 		switch tag {
 		case tagMake, tagModel, tagOrientation, tagDateTime, tagExifIFD, tagGPSIFD:
 			return true
 		}
 		return false
-	}, vs)
-	exifIFD, gpsIFD := vs[tagExifIFD], vs[tagGPSIFD]
+	}, &vs)
+	exifIFD, gpsIFD := vs.get(tagExifIFD), vs.get(tagGPSIFD)
 	if off, ok := exifIFD.uint(); ok {
 		t.dir(off, func(tag uint16) bool {
 			switch tag {
@@ -256,16 +273,16 @@ func (m *Meta) readTIFF(b []byte) {
 				return true
 			}
 			return false
-		}, vs)
+		}, &vs)
 	}
-	m.Make, m.Model = vs[tagMake].text(), vs[tagModel].text()
-	if o, ok := vs[tagOrientation].uint(); ok && o >= 1 && o <= 8 {
+	m.Make, m.Model = vs.get(tagMake).text(), vs.get(tagModel).text()
+	if o, ok := vs.get(tagOrientation).uint(); ok && o >= 1 && o <= 8 {
 		m.Orientation = int(o)
 	}
 	m.readTaken(vs)
 	if off, ok := gpsIFD.uint(); ok {
-		gs := make(values, 24)
-		t.dir(off, func(tag uint16) bool { return tag <= gpsHError }, gs)
+		gs := make(values, 0, maxValues)
+		t.dir(off, func(tag uint16) bool { return tag <= gpsHError }, &gs)
 		m.GPS.read(gs)
 	}
 }
@@ -276,12 +293,12 @@ func (m *Meta) readTaken(vs values) {
 		{tagDigitized, tagSubsec, tagOffset},
 		{tagDateTime, tagSubsec, tagOffset},
 	} {
-		at, ok := parseTime(vs[c.at].text())
+		at, ok := parseTime(vs.get(c.at).text())
 		if !ok {
 			continue
 		}
-		at = at.Add(subsec(vs[c.sub].text()))
-		if z, ok := parseZone(vs[c.zone].text()); ok {
+		at = at.Add(subsec(vs.get(c.sub).text()))
+		if z, ok := parseZone(vs.get(c.zone).text()); ok {
 			at, m.HasZone = at.Add(-z), true
 		}
 		m.Taken, m.HasTaken = at, true
@@ -354,31 +371,31 @@ func parseZone(s string) (time.Duration, bool) {
 }
 
 func (g *GPS) read(vs values) {
-	lat, ok1 := vs[gpsLat].angle()
-	lon, ok2 := vs[gpsLon].angle()
+	lat, ok1 := vs.get(gpsLat).angle()
+	lon, ok2 := vs.get(gpsLon).angle()
 	if ok1 && ok2 {
-		if ref := vs[gpsLatRef].text(); strings.HasPrefix(ref, "S") || strings.HasPrefix(ref, "s") {
+		if ref := vs.get(gpsLatRef).text(); strings.HasPrefix(ref, "S") || strings.HasPrefix(ref, "s") {
 			lat = -lat
 		}
-		if ref := vs[gpsLonRef].text(); strings.HasPrefix(ref, "W") || strings.HasPrefix(ref, "w") {
+		if ref := vs.get(gpsLonRef).text(); strings.HasPrefix(ref, "W") || strings.HasPrefix(ref, "w") {
 			lon = -lon
 		}
 		g.Point, g.HasPoint = geo.Point{Lat: lat, Lon: lon}, true
 	}
-	if a, ok := vs[gpsAlt].float(0); ok && math.Abs(a) < 20000 {
-		if r := vs[gpsAltRef]; len(r.b) > 0 && (r.b[0] == 1 || r.b[0] == '1') {
+	if a, ok := vs.get(gpsAlt).float(0); ok && math.Abs(a) < 20000 {
+		if r := vs.get(gpsAltRef); len(r.b) > 0 && (r.b[0] == 1 || r.b[0] == '1') {
 			a = -a
 		}
 		g.Alt, g.HasAlt = geo.Meters(a), true
 	}
-	if h, ok := vs[gpsDir].float(0); ok && !magnetic(vs[gpsDirRef]) && math.Abs(h) <= 720 {
+	if h, ok := vs.get(gpsDir).float(0); ok && !magnetic(vs.get(gpsDirRef)) && math.Abs(h) <= 720 {
 		g.Heading, g.HasHeading = geo.NormalizeBearing(h), true
 	}
-	if h, ok := vs[gpsTrack].float(0); ok && !magnetic(vs[gpsTrackRef]) && math.Abs(h) <= 720 {
+	if h, ok := vs.get(gpsTrack).float(0); ok && !magnetic(vs.get(gpsTrackRef)) && math.Abs(h) <= 720 {
 		g.Course, g.HasCourse = geo.NormalizeBearing(h), true
 	}
-	if s, ok := vs[gpsSpeed].float(0); ok && s >= 0 {
-		switch strings.ToUpper(vs[gpsSpeedRef].text()) {
+	if s, ok := vs.get(gpsSpeed).float(0); ok && s >= 0 {
+		switch strings.ToUpper(vs.get(gpsSpeedRef).text()) {
 		case "M":
 			s *= 1609.344 / 3600
 		case "N":
@@ -390,17 +407,17 @@ func (g *GPS) read(vs values) {
 			g.Speed, g.HasSpeed = geo.SpeedMPS(s), true
 		}
 	}
-	if d, ok := vs[gpsDOP].float(0); ok && d > 0 && d < 1000 {
+	if d, ok := vs.get(gpsDOP).float(0); ok && d > 0 && d < 1000 {
 		g.DOP = d
 	}
-	if e, ok := vs[gpsHError].float(0); ok && e > 0 && e < 1e6 {
+	if e, ok := vs.get(gpsHError).float(0); ok && e > 0 && e < 1e6 {
 		g.Accuracy = geo.Meters(e)
 	}
-	g.Void = strings.HasPrefix(vs[gpsStatus].text(), "V")
-	if date := vs[gpsDate].text(); len(date) >= 10 {
-		h, ok1 := vs[gpsTime].float(0)
-		m, ok2 := vs[gpsTime].float(1)
-		s, ok3 := vs[gpsTime].float(2)
+	g.Void = strings.HasPrefix(vs.get(gpsStatus).text(), "V")
+	if date := vs.get(gpsDate).text(); len(date) >= 10 {
+		h, ok1 := vs.get(gpsTime).float(0)
+		m, ok2 := vs.get(gpsTime).float(1)
+		s, ok3 := vs.get(gpsTime).float(2)
 		day, ok4 := parseTime(date[:10] + " 00:00:00")
 		if ok1 && ok2 && ok3 && ok4 && h >= 0 && h < 24 && m >= 0 && m < 60 && s >= 0 && s < 61 {
 			g.Time = day.Add(time.Duration(math.Round((h*3600+m*60+s)*1e6)) * time.Microsecond)
