@@ -33,12 +33,13 @@ type Thresholds struct {
 	LumaWidth int    `json:"luma_width"` // pictures are measured at this width at most
 	Sharpness ramp   `json:"sharpness"`  // share of edge contrast that a further blur destroys
 	Noise     ramp   `json:"noise"`      // standard deviation in grey levels
+	Blocks    ramp   `json:"blocks"`     // steps at block borders over steps elsewhere
 	Spread    struct {
 		ramp
 		NightBest float64 `json:"night_best"`
 	} `json:"spread"` // grey levels between the 5th and 95th percentile
-	Clipped     ramp    `json:"clipped"`      // share of pixels black or white
-	NightMedian float64 `json:"night_median"` // a median below this is night
+	Clipped     ramp `json:"clipped"`      // share of pixels black or white
+	NightMedian ramp `json:"night_median"` // between day and night the two regimes blend; half way is called night
 	Clear       struct {
 		ramp
 		Dark float64 `json:"dark"` // a tile darker than this …
@@ -87,9 +88,11 @@ type Measures struct {
 	Focus   float64 // share of edge contrast lost to a further blur, in the sharper of the two directions; 0 to 1
 	Motion  float64 // by how much the other direction is less, 0 to 1
 	Noise   float64 // standard deviation in grey levels
+	Blocks  float64 // steps at block borders over steps elsewhere, ≥ 1; see blocks
 	Median  float64 // grey level 0–255
 	Spread  float64 // 95th minus 5th percentile
-	Clipped float64 // share of pixels below 6 or above 249
+	Black   float64 // share of pixels lost in black (below 6)
+	White   float64 // share of pixels lost in white (above 249)
 	Blocked float64 // share of obstructed tiles
 }
 
@@ -100,9 +103,13 @@ func (t Thresholds) Measure(pix []uint8, w, h int) Measures {
 		return m
 	}
 	m.light(pix)
-	sx := edgeLoss(pix, w, h, 1, w)
-	sy := edgeLoss(pix, h, w, w, 1)
-	m.Focus, m.Motion = math.Max(sx, sy), math.Abs(sx-sy)
+	least := 1.0
+	for _, d := range directions {
+		v := edgeLoss(pix, w, h, d[0], d[1])
+		m.Focus, least = math.Max(m.Focus, v), math.Min(least, v)
+	}
+	m.Motion = m.Focus - least
+	m.Blocks = blocks(pix, w, h)
 	m.Noise = noise(pix, w, h)
 	m.Blocked = t.blocked(pix, w, h)
 	return m
@@ -124,43 +131,78 @@ func (m *Measures) light(pix []uint8) {
 		return 255
 	}
 	m.Median, m.Spread = at(.5), at(.95)-at(.05)
-	clipped := 0
+	black, white := 0, 0
 	for v := range 6 {
-		clipped += hist[v] + hist[255-v]
+		black += hist[v]
+		white += hist[255-v]
 	}
-	m.Clipped = float64(clipped) / float64(n)
+	m.Black, m.White = float64(black)/float64(n), float64(white)/float64(n)
 }
 
 // blurRadius of the further blur: 9 pixels in all, as in Crete et al., "The blur effect" (2007).
 const blurRadius = 4
 
-// edgeLoss is the share of the differences between neighbours along one direction that a further blur along it
-// destroys: near 1 for a sharp picture, near 0 for one already blurred (Crete et al. give one minus it). A line has n
-// pixels, step apart; lines start stride apart.
-func edgeLoss(pix []uint8, n, lines, step, stride int) float64 {
+// directions in which blur is looked for: along rows, columns and both diagonals.
+var directions = [4][2]int{{1, 0}, {0, 1}, {1, 1}, {-1, 1}}
+
+// edgeLoss is the share of the differences between neighbours along (dx, dy) that a further blur along it destroys: near
+// 1 for a sharp picture, near 0 for one already blurred (Crete et al. give one minus it). Every second line counts.
+func edgeLoss(pix []uint8, w, h, dx, dy int) float64 {
 	var edges, lost int
-	for l := range lines {
-		base := l * stride
-		sum := 0
+	step := dy*w + dx
+	line := func(x, y int) {
+		n := 1 << 30 // pixels of the line that starts here
+		switch {
+		case dx > 0:
+			n = w - x
+		case dx < 0:
+			n = x + 1
+		}
+		if dy > 0 {
+			n = min(n, h-y)
+		}
+		if n < 4*blurRadius {
+			return
+		}
+		base, sum := y*w+x, 0
 		for i := range 2*blurRadius + 1 {
 			sum += int(pix[base+i*step])
 		}
-		for i := blurRadius + 1; i+blurRadius < n; i++ {
-			at := base + i*step
-			prev := sum
-			sum += int(pix[at+blurRadius*step]) - int(pix[at-(blurRadius+1)*step])
-			d := int(pix[at]) - int(pix[at-step])
+		// at is the pixel in the middle; the window before it reached from at−5 to at+3.
+		for at, end := base+(blurRadius+1)*step, base+(n-blurRadius)*step; at != end; at += step {
+			b := int(pix[at+blurRadius*step]) - int(pix[at-(blurRadius+1)*step])
+			d := (int(pix[at]) - int(pix[at-step])) * (2*blurRadius + 1)
 			if d < 0 {
 				d = -d
 			}
-			b := sum - prev
 			if b < 0 {
 				b = -b
 			}
-			edges += d * (2*blurRadius + 1)
-			if v := d*(2*blurRadius+1) - b; v > 0 {
-				lost += v
+			edges += d
+			if d > b {
+				lost += d - b
 			}
+		}
+	}
+	switch {
+	case dy == 0:
+		for y := 0; y < h; y += 2 {
+			line(0, y)
+		}
+	case dx == 0:
+		for x := 0; x < w; x += 2 {
+			line(x, 0)
+		}
+	default:
+		for x := 0; x < w; x += 2 {
+			line(x, 0)
+		}
+		side := 0
+		if dx < 0 {
+			side = w - 1
+		}
+		for y := 2; y < h; y += 2 {
+			line(side, y)
 		}
 	}
 	if edges == 0 {
@@ -169,16 +211,50 @@ func edgeLoss(pix []uint8, n, lines, step, stride int) float64 {
 	return float64(lost) / float64(edges)
 }
 
+// blocks is how much larger the steps at the borders of 8-pixel blocks are than elsewhere: 1 where compression does not
+// show. The grid is that of the file, so it is seen only in pictures that were not scaled.
+func blocks(pix []uint8, w, h int) float64 {
+	var at, off, nAt, nOff int
+	count := func(i, j, k int) {
+		d := int(pix[i]) - int(pix[j])
+		if d < 0 {
+			d = -d
+		}
+		d = min(d, 24) // edges of things are larger, and no fault
+		if k%8 == 0 {
+			at, nAt = at+d, nAt+1
+		} else {
+			off, nOff = off+d, nOff+1
+		}
+	}
+	for y := 0; y < h; y += 4 {
+		for x := 1; x < w; x++ {
+			count(y*w+x, y*w+x-1, x)
+		}
+	}
+	for y := 1; y < h; y++ {
+		for x := y & 3; x < w; x += 4 {
+			count(y*w+x, (y-1)*w+x, y)
+		}
+	}
+	if off == 0 || nAt == 0 {
+		return 1
+	}
+	return math.Max(1, float64(at)/float64(nAt)/(float64(off)/float64(nOff)))
+}
+
 // noise is Immerkær's estimate (1996) over the flattest quarter of 16-pixel tiles, so that texture does not count.
+// A picture clipped all over has no estimate, and gives 0.
 func noise(pix []uint8, w, h int) float64 {
-	var hist [512]int // tiles by their mean absolute response, in eighths of a grey level
+	var hist [4096]int // tiles by their mean absolute response, in eighths of a grey level
 	tiles := 0
 	for ty := 1; ty+17 <= h; ty += 16 {
 		for tx := 1; tx+17 <= w; tx += 16 {
-			sum := 0
+			sum, light := 0, 0
 			for y := ty; y < ty+16; y++ {
 				o := y*w + tx
 				for i := o; i < o+16; i++ {
+					light += int(pix[i])
 					v := int(pix[i-w-1]) - 2*int(pix[i-w]) + int(pix[i-w+1]) -
 						2*int(pix[i-1]) + 4*int(pix[i]) - 2*int(pix[i+1]) +
 						int(pix[i+w-1]) - 2*int(pix[i+w]) + int(pix[i+w+1])
@@ -187,6 +263,9 @@ func noise(pix []uint8, w, h int) float64 {
 					}
 					sum += v
 				}
+			}
+			if light < 16*256 || light > 239*256 {
+				continue // clipping hides noise
 			}
 			hist[min(len(hist)-1, sum/32)]++
 			tiles++
@@ -238,13 +317,10 @@ type Camera struct {
 // Rate judges measures. Each part is in parts per million; the score is their weighted geometric mean, so that a good
 // part cannot buy off a bad one.
 func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
-	night := m.Median < t.NightMedian
+	dark := 1 - t.NightMedian.at(m.Median)
 	spread := t.Spread.ramp
-	clipped := m.Clipped
-	if night {
-		spread.Best = t.Spread.NightBest
-		clipped /= 2 // black sky is no fault at night
-	}
+	spread.Best -= dark * (t.Spread.Best - t.Spread.NightBest)
+	clipped := m.White + m.Black*(1-dark/2) // black sky is no fault at night
 	fov := c.FOV
 	if fov <= 0 {
 		fov = t.PxPerDegree.AssumedFOV
@@ -255,7 +331,7 @@ func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
 		position = r.at(math.Log(float64(c.Accuracy)))
 	}
 	parts := struct{ sharpness, exposure, clear, resolution, position float64 }{
-		t.Sharpness.at(m.Focus - m.Motion),
+		t.Sharpness.at(m.Focus-m.Motion) * t.Blocks.at(m.Blocks),
 		spread.at(m.Spread) * t.Clipped.at(clipped) * t.Noise.at(m.Noise),
 		t.Clear.at(m.Blocked),
 		t.PxPerDegree.at(float64(c.Width) / fov),
@@ -268,7 +344,7 @@ func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
 	}
 	q := survey.Quality{
 		Score: ppm(score), Sharpness: ppm(parts.sharpness), Exposure: ppm(parts.exposure), Clear: ppm(parts.clear),
-		Resolution: ppm(parts.resolution), Position: ppm(parts.position), Night: night, Version: t.Version,
+		Resolution: ppm(parts.resolution), Position: ppm(parts.position), Night: dark >= .5, Version: t.Version,
 	}
 	switch {
 	case score >= t.Grades.A:

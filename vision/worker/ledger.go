@@ -148,8 +148,8 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error
 	if _, err := tx.Exec(ctx, `DELETE FROM vision_frames_begun WHERE frame_id = $1`, string(s.id)); err != nil {
 		return false, err
 	}
-	if s.filmPTS >= 0 {
-		return true, nil // a film has its verdict from ingest
+	if s.filmPTS != wholeFile {
+		return true, nil // a film or bundle has its verdict from ingest
 	}
 	return true, state.SetVerdict(ctx, tx, s.upload, s.path, s.verdict)
 }

@@ -124,7 +124,7 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 		if err != nil || n == 0 {
 			return err
 		}
-		if pts < 0 {
+		if pts == wholeFile {
 			if err := state.SetVerdict(ctx, tx, survey.UploadID(upload), path, survey.Reject(survey.ReasonRemoved, "", nil)); err != nil {
 				return err
 			}

@@ -97,6 +97,10 @@ type frame struct {
 	capturedAt    time.Time
 }
 
+// wholeFile is the filmPTS of a frame that is an uploaded file of its own. One of a film has its time there, and one out
+// of a bundle a lower value: its image lies in an object of its own, but the file that has a verdict is the bundle.
+const wholeFile = -1
+
 // shot is a frame on its way through the steps.
 type shot struct {
 	frame
@@ -366,12 +370,20 @@ func undecodable(err error, h cv.Header) error {
 	return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
 }
 
+// unusable says, by part of the quality, why a frame is not worth mapping with.
+var unusable = map[string]string{
+	"sharpness": "The image is too blurred to map with.",
+	"exposure":  "The image is too dark, too bright or too flat to map with.",
+	"clear":     "Something covers too much of the view to map with.",
+	"score":     "The image is poor in several ways at once, too poor to map with.",
+}
+
 func (w *Worker) rate(_ context.Context, s *shot) error {
 	t := quality.V1()
 	pix, wd, ht := s.im.Luma(t.LumaWidth)
 	s.quality = t.Rate(t.Measure(pix, wd, ht), quality.Camera{Width: s.im.Width(), Accuracy: s.accuracy})
 	if ok, part := t.Fit(s.quality); !ok {
-		return reject(survey.ReasonUnusable, "", map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
+		return reject(survey.ReasonUnusable, unusable[part], map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
 	}
 	return nil
 }
