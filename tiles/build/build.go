@@ -252,6 +252,7 @@ type worker struct {
 	coords []mvt.Coord
 	gz     []byte
 	order  []uint32
+	png    pngBuffer
 	stats  Stats
 }
 

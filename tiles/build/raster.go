@@ -79,10 +79,16 @@ func (w *worker) paint(n *node, r *Raster) ([]byte, error) {
 		return nil, nil
 	}
 	var out bytes.Buffer
-	enc := png.Encoder{CompressionLevel: png.BestCompression}
+	enc := png.Encoder{BufferPool: &w.png}
 	err := enc.Encode(&out, img)
 	return out.Bytes(), err
 }
+
+// pngBuffer keeps the encoder's state of one goroutine.
+type pngBuffer struct{ b *png.EncoderBuffer }
+
+func (p *pngBuffer) Get() *png.EncoderBuffer  { return p.b }
+func (p *pngBuffer) Put(b *png.EncoderBuffer) { p.b = b }
 
 func ceil(v float64) int {
 	i := int(v)

@@ -175,7 +175,7 @@ type heat struct{ r *run }
 
 func (h heat) set() schema.Set { s, _ := schema.Get(schema.Heat); return s }
 func (h heat) plan() string {
-	return "heat/1" + h.r.freshnessPlan() + bandPlan(h.bands())
+	return "heat/2" + h.r.freshnessPlan() + bandPlan(h.bands())
 }
 func (h heat) bands() []band { return h.r.bands(0, h.set().MaxZoom) }
 
@@ -192,8 +192,8 @@ func (h heat) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, e
 	})
 }
 
-// heatSteps is how many colours a picture has: 8 bits of a palette are plenty, and few colours compress well.
-const heatSteps = 32
+// heatSteps is how many colours a picture has: with the empty one they fit four bits a pixel.
+const heatSteps = 15
 
 // raster paints freshness from red through yellow to green, as strong as it is safe to lay over a map.
 func (h heat) raster() *build.Raster {
