@@ -81,28 +81,56 @@ func eachRange(ctx context.Context, q state.Querier, res int, rs [][2]survey.Cel
 		}
 		return fn(s.row(at))
 	}
-	for _, r := range rs {
-		lo, _ := below(r[0], src)
-		_, hi := below(r[1], src)
-		if err := scan(ctx, q, lo, hi, func(c survey.Cell, r *sums) error {
-			if src == res {
-				return fn(r.row(c))
+	for i := range rs {
+		rs[i][0], _ = below(rs[i][0], src)
+		_, rs[i][1] = below(rs[i][1], src)
+	}
+	if err := scanRanges(ctx, q, rs, func(c survey.Cell, r *sums) error {
+		if src == res {
+			return fn(r.row(c))
+		}
+		if p := c.Parent(res); p != at {
+			if err := flush(); err != nil {
+				return err
 			}
-			if p := c.Parent(res); p != at {
-				if err := flush(); err != nil {
-					return err
-				}
-				at, s = p, sums{}
+			at, s = p, sums{}
+		}
+		live := s.live + r.live
+		s.merge(r)
+		s.live = live
+		return nil
+	}); err != nil {
+		return err
+	}
+	return flush()
+}
+
+// near is how many resolutions up two ranges share an ancestor to be read by one statement: the ragged cover of a polygon
+// has hundreds of ranges, and a statement costs as much as a few hundred rows.
+const near = 4
+
+// scanRanges reads the rows in the ranges, which are in order and of one resolution.
+func scanRanges(ctx context.Context, q state.Querier, rs [][2]survey.Cell, fn func(survey.Cell, *sums) error) error {
+	for i := 0; i < len(rs); {
+		j := i + 1
+		for up := rs[i][0].Resolution() - near; up >= 0 && j < len(rs) && rs[j][0].Parent(up) == rs[j-1][1].Parent(up); {
+			j++
+		}
+		k := i
+		if err := scan(ctx, q, rs[i][0], rs[j-1][1], func(c survey.Cell, s *sums) error {
+			for c > rs[k][1] {
+				k++
 			}
-			live := s.live + r.live
-			s.merge(r)
-			s.live = live
-			return nil
+			if c < rs[k][0] {
+				return nil
+			}
+			return fn(c, s)
 		}); err != nil {
 			return err
 		}
+		i = j
 	}
-	return flush()
+	return nil
 }
 
 // below is ChildRange, also for the ends of ResRange, which are no cells.
@@ -221,10 +249,8 @@ func EachFresh(ctx context.Context, q state.Querier, res int, within []survey.Ce
 		rs = ranges(within, base)
 	}
 	m := NewMerger(res, func(r *Row) survey.PPM { return r.Freshness(p, asOf) }, fn)
-	for _, r := range rs {
-		if err := scan(ctx, q, r[0], r[1], func(c survey.Cell, s *sums) error { return m.Add(s.row(c)) }); err != nil {
-			return err
-		}
+	if err := scanRanges(ctx, q, rs, func(c survey.Cell, s *sums) error { return m.Add(s.row(c)) }); err != nil {
+		return err
 	}
 	return m.Close()
 }
