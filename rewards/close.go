@@ -82,8 +82,8 @@ func (c *closer) index() error {
 			return survey.Errorf(survey.Invalid, "drive %s: decision %.20q is unknown", d.ID, string(d.Decision))
 		}
 		for _, f := range d.Findings {
-			if !f.Valid() {
-				return survey.Errorf(survey.Invalid, "drive %s: finding %.20q is unknown", d.ID, string(f))
+			if f.Kind == "" || f.Score < 0 || f.Score > survey.One {
+				return survey.Errorf(survey.Invalid, "drive %s: finding %.40q with score %d is impossible", d.ID, f.Kind, f.Score)
 			}
 		}
 		t, held := c.all.Trust.Of(d.Findings, d.Decision)

@@ -22,8 +22,8 @@ func rules() rewards.Ruleset {
 		Pools:  rewards.Pools{Coverage: survey.One},
 		Demand: rewards.Demand{Burn: 750_000},
 		Trust: rewards.Trust{
-			Factors: map[rewards.Finding]survey.PPM{rewards.FindingPoorGNSS: 300_000, rewards.FindingClock: 1, rewards.FindingSpeed: 0},
-			Hold:    []rewards.Finding{rewards.FindingReplay},
+			Factors: map[string]survey.PPM{"sources": 300_000, "clock": 1, "speed": 0},
+			Hold:    map[string]survey.PPM{"replay": 250_000},
 			Bands:   []rewards.Band{{survey.One, survey.One}, {300_000, 300_000}, {1, 1}},
 		},
 		Coverage: rewards.Coverage{
@@ -109,7 +109,7 @@ func draw(t *rapid.T) rewards.Inputs {
 	for i := range rapid.IntRange(1, 8).Draw(t, "drives") {
 		in.Drives = append(in.Drives, rewards.Drive{
 			ID: survey.DriveID(fmt.Sprintf("d%d", i)), Contributor: survey.ContributorID(fmt.Sprintf("c%d", rapid.IntRange(0, owners-1).Draw(t, "owner"))),
-			Findings: rapid.SampledFrom([][]rewards.Finding{nil, nil, {rewards.FindingSpeed}, {rewards.FindingClock}, {rewards.FindingPoorGNSS}, {rewards.FindingReplay}, {rewards.FindingReplay, rewards.FindingPoorGNSS}}).Draw(t, "findings"),
+			Findings: rapid.SampledFrom([][]rewards.Finding{nil, nil, {{"speed", survey.One}}, {{"clock", survey.One}}, {{"sources", survey.One}}, {{"replay", survey.One}}, {{"replay", survey.One}, {"sources", survey.One}}}).Draw(t, "findings"),
 			Decision: rapid.SampledFrom([]rewards.Decision{"", "", "", rewards.DecisionCleared, rewards.DecisionConfirmed}).Draw(t, "decision"),
 		})
 	}
@@ -303,7 +303,7 @@ func TestExcludedFramesDoNotDilute(t *testing.T) {
 
 func TestReasonsWhereNothingIsEarned(t *testing.T) {
 	ds := drives("ann", "ben")
-	ds = append(ds, rewards.Drive{ID: "x", Contributor: "eve", Findings: []rewards.Finding{rewards.FindingSpeed}})
+	ds = append(ds, rewards.Drive{ID: "x", Contributor: "eve", Findings: []rewards.Finding{{"speed", survey.One}}})
 	fresh := survey.Cell(cellB)
 	in := rewards.Inputs{Drives: ds, Prior: []rewards.Prior{{Cell: fresh, ReceivedAt: at(time.Hour)}}}
 	n := 0
@@ -343,7 +343,7 @@ func TestReasonsWhereNothingIsEarned(t *testing.T) {
 
 func TestHeldEarningsStayApart(t *testing.T) {
 	in := rewards.Inputs{Drives: drives("ann", "ann"), Contributions: []rewards.Contribution{frame(1, 0, cellA, 0, 500_000), frame(2, 1, cellB, 0, 500_000)}}
-	in.Drives[1].Findings = []rewards.Finding{rewards.FindingReplay}
+	in.Drives[1].Findings = []rewards.Finding{{"replay", survey.One}}
 	r := mustClose(t, in, rules())
 	if a := r.Allocations[0]; a.Amount != 500_002 || a.Held != 500_001 {
 		t.Errorf("%+v", a)
@@ -460,13 +460,17 @@ func TestTrustFallsInBandsAndHoldsUntilDecided(t *testing.T) {
 		held  bool
 	}{
 		{nil, "", survey.One, false},
-		{[]rewards.Finding{rewards.FindingIMU}, "", survey.One, false}, // not in this ruleset
-		{[]rewards.Finding{rewards.FindingPoorGNSS}, "", 300_000, false},
-		{[]rewards.Finding{rewards.FindingPoorGNSS, rewards.FindingPoorGNSS}, "", 300_000, false},
-		{[]rewards.Finding{rewards.FindingPoorGNSS, rewards.FindingClock}, "", 0, false},
-		{[]rewards.Finding{rewards.FindingReplay}, "", survey.One, true},
-		{[]rewards.Finding{rewards.FindingReplay, rewards.FindingPoorGNSS}, rewards.DecisionCleared, 300_000, false},
-		{[]rewards.Finding{rewards.FindingReplay}, rewards.DecisionConfirmed, 0, false},
+		{[]rewards.Finding{{"other", survey.One}}, "", survey.One, false}, // not in this ruleset
+		{[]rewards.Finding{{"sources", survey.One}}, "", 300_000, false},
+		{[]rewards.Finding{{"sources", survey.One}, {"sources", survey.One}}, "", 300_000, false},
+		{[]rewards.Finding{{"sources", survey.One}, {"clock", survey.One}}, "", 0, false},
+		{[]rewards.Finding{{"replay", survey.One}}, "", survey.One, true},
+		{[]rewards.Finding{{"replay", survey.One}, {"sources", survey.One}}, rewards.DecisionCleared, 300_000, false},
+		{[]rewards.Finding{{"replay", survey.One}}, rewards.DecisionConfirmed, 0, false},
+		{[]rewards.Finding{{"replay", 249_999}}, "", survey.One, false},
+		{[]rewards.Finding{{"replay", 1}, {"replay", 250_000}}, "", survey.One, true},
+		{[]rewards.Finding{{"sources", 500_000}}, "", 300_000, false}, // 650,000 of trust is in the second band
+		{[]rewards.Finding{{"sources", 0}}, "", survey.One, false},
 	} {
 		if trust, held := tr.Of(c.fs, c.d); trust != c.trust || held != c.held {
 			t.Errorf("%v %q: trust %d, held %v", c.fs, c.d, trust, held)

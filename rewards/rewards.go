@@ -8,6 +8,7 @@ package rewards
 
 import (
 	"encoding/hex"
+	"maps"
 	"slices"
 	"time"
 
@@ -67,13 +68,15 @@ type Demand struct {
 	Burn survey.PPM `json:"burn"`
 }
 
-// Trust turns what was found about a drive into how far it is believed.
+// Trust turns what was found about a drive into how far it is believed. A kind of finding that is listed under neither
+// Factors nor Hold changes nothing.
 type Trust struct {
-	// Factors are multiplied for each kind of finding; a kind that is not listed changes nothing.
-	Factors map[Finding]survey.PPM `json:"factors"`
-	// Hold lists the kinds that put what the drive earns into escrow until they are decided on. While undecided they
+	// Factors are multiplied: a kind that is certain counts with its factor, a less certain one comes closer to One in
+	// proportion to its score.
+	Factors map[string]survey.PPM `json:"factors"`
+	// Hold lists the kinds that put what the drive earns into escrow, from the given score on. While undecided they
 	// lower nothing.
-	Hold []Finding `json:"hold"`
+	Hold map[string]survey.PPM `json:"hold"`
 	// Bands turn the product into trust: the first whose From it reaches. Below the last it is 0.
 	Bands []Band `json:"bands"`
 }
@@ -84,27 +87,11 @@ type Band struct {
 	Trust survey.PPM `json:"trust"`
 }
 
-// Finding is a kind of doubt about a drive. The list is closed.
-type Finding string
-
-const (
-	FindingPoorGNSS      Finding = "poor_gnss"      // the receiver reports few satellites, high dilution or jamming
-	FindingClock         Finding = "clock"          // camera and satellite clocks disagree
-	FindingSpeed         Finding = "speed"          // steps that need an implausible speed
-	FindingIMU           Finding = "imu"            // accelerometer and positions disagree
-	FindingTeleport      Finding = "teleport"       // the device was at two places at once
-	FindingReplay        Finding = "replay"         // the timing of an earlier drive, again
-	FindingNearDuplicate Finding = "near_duplicate" // imagery of another drive, again
-	FindingDisagrees     Finding = "disagrees"      // what it shows differs from what others show of the same cells
-)
-
-// Findings is the closed list.
-func Findings() []Finding {
-	return []Finding{FindingPoorGNSS, FindingClock, FindingSpeed, FindingIMU, FindingTeleport, FindingReplay, FindingNearDuplicate, FindingDisagrees}
+// Finding is a doubt about a drive: its kind, as ingest and vision name it, and how certain it is.
+type Finding struct {
+	Kind  string
+	Score survey.PPM
 }
-
-// Valid reports whether f is on the list.
-func (f Finding) Valid() bool { return slices.Contains(Findings(), f) }
 
 // Decision is the end of a hold.
 type Decision string
@@ -120,16 +107,17 @@ func (t Trust) Of(fs []Finding, d Decision) (trust survey.PPM, held bool) {
 	if d == DecisionConfirmed {
 		return 0, false
 	}
+	worst := map[string]survey.PPM{}
+	for _, f := range fs {
+		worst[f.Kind] = max(worst[f.Kind], f.Score)
+	}
 	product := survey.One
-	// In the order of the list, each kind once: rounding down makes a product depend on its order.
-	for _, f := range Findings() {
-		if !slices.Contains(fs, f) {
-			continue
-		}
-		if slices.Contains(t.Hold, f) {
-			held = held || d == DecisionNone
-		} else if p, ok := t.Factors[f]; ok {
-			product = product.Mul(p)
+	// By name: rounding down makes a product depend on its order.
+	for _, kind := range slices.Sorted(maps.Keys(worst)) {
+		if from, ok := t.Hold[kind]; ok {
+			held = held || d == DecisionNone && worst[kind] >= from
+		} else if p, ok := t.Factors[kind]; ok {
+			product = product.Mul(survey.One - (survey.One - p).Mul(worst[kind]))
 		}
 	}
 	for _, b := range t.Bands {
@@ -176,14 +164,14 @@ func (r Ruleset) Validate() error {
 			return bad("ranks are not shares that fall")
 		}
 	}
-	for f, p := range r.Trust.Factors {
-		if !f.Valid() || !share(p) {
-			return bad("a factor of trust is unknown or not a share")
+	for kind, p := range r.Trust.Factors {
+		if _, both := r.Trust.Hold[kind]; both || !share(p) {
+			return bad("a factor of trust is not a share, or also holds")
 		}
 	}
-	for _, f := range r.Trust.Hold {
-		if _, both := r.Trust.Factors[f]; !f.Valid() || both {
-			return bad("a finding that holds is unknown or is also a factor")
+	for _, p := range r.Trust.Hold {
+		if !share(p) {
+			return bad("a score that holds is not a share")
 		}
 	}
 	for i, b := range r.Trust.Bands {

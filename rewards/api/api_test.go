@@ -62,7 +62,7 @@ func network(t *testing.T, c api.Chain) *httptest.Server {
 				VALUES ($1, $2, 0, $3, $2, '', '', '', 1, $4, $4, 0, 0, $5, 1, 1, 'published', 800000)`, string(f), id, n, at, (survey.Cell(0x8c1f05871d3abff) + survey.Cell(i*3+n)<<9).Int64())
 		}
 	}
-	exec(`INSERT INTO drive_findings (drive_id, kind, evidence, found_by, found_at) VALUES ($1, 'replay', '{"of":"x"}', 'test', 1)`, ann)
+	exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'repeated_motion', 900000, '{"shared":9}', 1)`, ann)
 	if err := w.Close(ctx, epoch); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +173,7 @@ func TestContributorsSeeTheirOwnStatementAndAppealOnce(t *testing.T) {
 	if code := call(t, srv, "GET", "/v1/rewards/me", "token-"+ann, "", &me); code != 200 {
 		t.Fatal(code)
 	}
-	if me.Earned != 0 || me.Escrow == 0 || len(me.Holds) != 1 || me.Holds[0].State != "open" || !strings.Contains(string(me.Holds[0].Evidence), "replay") || !me.Accounts[0].Reserved {
+	if me.Earned != 0 || me.Escrow == 0 || len(me.Holds) != 1 || me.Holds[0].State != "open" || !strings.Contains(string(me.Holds[0].Evidence), "repeated_motion") || !me.Accounts[0].Reserved {
 		t.Errorf("%+v", me)
 	}
 	var st api.Statement

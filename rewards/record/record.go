@@ -21,7 +21,9 @@ package record
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -111,7 +113,7 @@ type Contribution struct {
 type driveRow struct {
 	Drive       string `lake:"drive"`
 	Contributor string `lake:"contributor"`
-	Findings    string `lake:"findings" doc:"Kinds of doubt, ascending, separated by commas."`
+	Findings    string `lake:"findings" doc:"Doubts as kind:score in ppm, ascending, separated by commas."`
 	Decision    string `lake:"decision" doc:"On the findings that hold: empty, cleared or confirmed."`
 }
 
@@ -268,7 +270,7 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 		return encode(name, "The drives of the contributions.", in.Drives, func(d rewards.Drive) driveRow {
 			fs := make([]string, len(d.Findings))
 			for i, f := range d.Findings {
-				fs[i] = string(f)
+				fs[i] = fmt.Sprintf("%s:%d", f.Kind, f.Score)
 			}
 			slices.Sort(fs)
 			return driveRow{string(d.ID), string(d.Contributor), strings.Join(slices.Compact(fs), ","), string(d.Decision)}
@@ -339,7 +341,12 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 			d := rewards.Drive{ID: survey.DriveID(r.Drive), Contributor: survey.ContributorID(r.Contributor), Decision: rewards.Decision(r.Decision)}
 			if r.Findings != "" {
 				for _, f := range strings.Split(r.Findings, ",") {
-					d.Findings = append(d.Findings, rewards.Finding(f))
+					kind, score, _ := strings.Cut(f, ":")
+					n, err := strconv.ParseInt(score, 10, 64)
+					if err != nil {
+						return d, survey.Errorf(survey.Invalid, "drive %s: finding %.60q is not kind:score", d.ID, f)
+					}
+					d.Findings = append(d.Findings, rewards.Finding{Kind: kind, Score: survey.PPM(n)})
 				}
 			}
 			return d, nil

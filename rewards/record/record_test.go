@@ -37,7 +37,7 @@ func week(t testing.TB) record.Inputs {
 	for i, owner := range []string{"ann", "ben", "ben", "cat"} {
 		d := rewards.Drive{ID: survey.DriveID(fmt.Sprint("drive", i)), Contributor: survey.ContributorID(owner)}
 		if i == 2 {
-			d.Findings = []rewards.Finding{rewards.FindingReplay, rewards.FindingClock}
+			d.Findings = []rewards.Finding{{Kind: "repeated_motion", Score: 800_000}, {Kind: "clock_offset", Score: 100_000}}
 		}
 		in.Drives = append(in.Drives, d)
 		for j := range 20 {

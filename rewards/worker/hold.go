@@ -93,23 +93,26 @@ func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID)
 	return nil
 }
 
-// findings is the evidence against a drive as JSON: kind → what was found.
+// findings is the evidence against a drive as JSON. It names no other drive: that is another contributor's.
 func findings(ctx context.Context, q state.Querier, d survey.DriveID) (string, error) {
-	type row struct{ kind, evidence string }
-	rows, err := query(ctx, q, func(scan func(...any) error) (r row, err error) {
-		return r, scan(&r.kind, &r.evidence)
-	}, `SELECT kind, evidence FROM drive_findings WHERE drive_id = $1 ORDER BY kind`, string(d))
+	type found struct {
+		Kind     string          `json:"kind"`
+		Score    int64           `json:"score"` // ppm
+		Evidence json.RawMessage `json:"evidence"`
+	}
+	fs, err := query(ctx, q, func(scan func(...any) error) (f found, err error) {
+		var text string
+		err = scan(&f.Kind, &f.Score, &text)
+		f.Evidence = json.RawMessage(text)
+		return f, err
+	}, `SELECT kind, score_ppm, evidence FROM findings WHERE drive_id = $1 ORDER BY kind, subject`, string(d))
 	if err != nil {
 		return "", err
 	}
-	m := map[string]json.RawMessage{}
-	for _, r := range rows {
-		if !json.Valid([]byte(r.evidence)) {
-			return "", survey.Errorf(survey.Invalid, "evidence of finding %s on drive %s is not JSON", r.kind, d)
-		}
-		m[r.kind] = json.RawMessage(r.evidence)
+	b, err := json.Marshal(fs)
+	if err != nil {
+		err = survey.Errorf(survey.Invalid, "evidence about drive %s is not JSON: %w", d, err)
 	}
-	b, err := json.Marshal(m)
 	return string(b), err
 }
 

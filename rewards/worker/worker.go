@@ -264,7 +264,7 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.SpendName:
 		in.Spend, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Spend, err error) {
 			return s, scan(&s.Cell, &s.Amount)
-		}, `SELECT cell, SUM(amount) FROM reward_spend WHERE at >= $1 AND at < $2 GROUP BY cell`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+		}, `SELECT cell, CAST(SUM(amount) AS BIGINT) FROM reward_spend WHERE at >= $1 AND at < $2 GROUP BY cell`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
 	case record.OrdersName:
 		in.Orders, err = query(ctx, w.DB, func(scan func(...any) error) (o rewards.Order, err error) {
 			return o, scan(&o.ID, &o.Cell, &o.Price, &o.Opens, &o.Closes)
@@ -272,7 +272,7 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.ReviewsName:
 		in.Reviews, err = query(ctx, w.DB, func(scan func(...any) error) (r rewards.Review, err error) {
 			return r, scan(&r.Contributor, &r.Points)
-		}, `SELECT contributor_id, SUM(points) FROM reward_reviews WHERE at >= $1 AND at < $2 GROUP BY contributor_id`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+		}, `SELECT contributor_id, CAST(SUM(points) AS BIGINT) FROM reward_reviews WHERE at >= $1 AND at < $2 GROUP BY contributor_id`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
 	case record.CorrectionsName:
 		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
 			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
@@ -382,13 +382,16 @@ func (w *Worker) drives(ctx context.Context, cs []record.Contribution) ([]reward
 			at[string(d.ID)] = len(out)
 			out = append(out, d)
 		}
-		type found struct{ drive, kind string }
+		type found struct {
+			drive string
+			rewards.Finding
+		}
 		fs, err := query(ctx, w.DB, func(scan func(...any) error) (f found, err error) {
-			return f, scan(&f.drive, &f.kind)
-		}, `SELECT drive_id, kind FROM drive_findings WHERE drive_id IN (`+marks+`) ORDER BY drive_id, kind`, args...)
+			return f, scan(&f.drive, &f.Kind, &f.Score)
+		}, `SELECT drive_id, kind, MAX(score_ppm) FROM findings WHERE drive_id IN (`+marks+`) GROUP BY drive_id, kind ORDER BY drive_id, kind`, args...)
 		for _, f := range fs {
 			d := &out[at[f.drive]]
-			d.Findings = append(d.Findings, rewards.Finding(f.kind))
+			d.Findings = append(d.Findings, f.Finding)
 		}
 		return err
 	})

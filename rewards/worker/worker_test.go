@@ -334,7 +334,7 @@ func TestHeldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T) {
 	b := newBench(t)
 	good := b.drive(ann, monday.Add(10*time.Hour), 3)
 	bad := b.drive(ben, monday.Add(40*time.Hour), 3)
-	b.exec(`INSERT INTO drive_findings (drive_id, kind, evidence, found_by, found_at) VALUES ($1, 'replay', '{"of":"x"}', 'test', 1), ($2, 'replay', '{}', 'test', 1)`, bad, good)
+	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'repeated_motion', 900000, '{"shared":9}', 1), ($2, 'two_places', 1000000, '{}', 1)`, bad, good)
 	b.close(epoch)
 	b.verify(epoch, nil)
 	held := b.count(`SELECT SUM(amount) FROM reward_escrow`)
