@@ -1,0 +1,134 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/tiles/api/keys"
+)
+
+type keysCmd struct {
+	Create keysCreateCmd `cmd:"" help:"Make a key; its secret is shown this once."`
+	List   keysListCmd   `cmd:"" help:"List keys."`
+	Revoke keysRevokeCmd `cmd:"" help:"Revoke a key at once."`
+	Credit keysCreditCmd `cmd:"" help:"Add credits to a key, or take some away."`
+}
+
+// openState opens the database alone, for verbs that need nothing else.
+func (s settings) openState(ctx context.Context, e *environ) (*state.DB, error) {
+	dsn := s.State
+	if dsn == "" {
+		dsn = "sqlite:" + s.Home + "/state.db"
+	}
+	return state.Open(ctx, dsn, e.log)
+}
+
+// stateSettings say which database.
+type stateSettings struct {
+	Home  string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	State string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
+}
+
+func (s stateSettings) open(ctx context.Context, e *environ) (*state.DB, error) {
+	return settings{Home: s.Home, State: s.State}.openState(ctx, e)
+}
+
+type keysCreateCmd struct {
+	stateSettings
+	Name      string        `arg:"" help:"Whose key it is."`
+	Scopes    []keys.Scope  `help:"What it opens." default:"tiles,imagery"`
+	Origins   []string      `help:"Web origins that may use it; none means all."`
+	PerMinute int64         `help:"Requests a minute; 0 means the default."`
+	PerDay    int64         `help:"Requests a day; 0 means the default."`
+	Credits   int64         `help:"Credits to begin with."`
+	Expires   time.Duration `help:"Life of the key; 0 means that it does not expire."`
+}
+
+func (c *keysCreateCmd) Run(ctx context.Context, e *environ) error {
+	db, err := c.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	now := time.Now()
+	o := keys.Options{Scopes: c.Scopes, Origins: c.Origins, PerMinute: c.PerMinute, PerDay: c.PerDay, Credits: c.Credits}
+	if c.Expires > 0 {
+		o.Expires = now.Add(c.Expires)
+	}
+	k, secret, err := keys.Create(ctx, db, c.Name, o, now)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "id: %s\nkey: %s\n", k.ID, secret)
+	fmt.Fprintln(e.stderr, "Keep the key now: only its hash is stored.")
+	return nil
+}
+
+type keysListCmd struct {
+	stateSettings
+	JSON bool `help:"As JSON."`
+}
+
+func (c *keysListCmd) Run(ctx context.Context, e *environ) error {
+	db, err := c.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	ks, err := keys.List(ctx, db)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, ks)
+	}
+	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tNAME\tSCOPES\tCREDITS\tREVOKED")
+	for _, k := range ks {
+		var scopes []string
+		for _, s := range k.Scopes {
+			scopes = append(scopes, string(s))
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%v\n", k.ID, k.Name, strings.Join(scopes, ","), k.Credits, !k.RevokedAt.IsZero())
+	}
+	return tw.Flush()
+}
+
+type keysRevokeCmd struct {
+	stateSettings
+	ID string `arg:"" help:"Id of the key."`
+}
+
+func (c *keysRevokeCmd) Run(ctx context.Context, e *environ) error {
+	db, err := c.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return keys.Revoke(ctx, db, c.ID, time.Now())
+}
+
+type keysCreditCmd struct {
+	stateSettings
+	ID     string `arg:"" help:"Id of the key."`
+	Amount int64  `arg:"" help:"Credits to add; below zero to take away."`
+	Note   string `help:"Why, for the statement." required:""`
+}
+
+func (c *keysCreditCmd) Run(ctx context.Context, e *environ) error {
+	db, err := c.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	left, err := keys.Credit(ctx, db, c.ID, c.Amount, c.Note, time.Now())
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%d credits\n", left)
+	return nil
+}

@@ -1,0 +1,264 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
+	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
+	ingestworker "github.com/roadcomb/roadcomb/ingest/worker"
+	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/hex/cells"
+	"github.com/roadcomb/roadcomb/pkg/hex/cellsapi"
+	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	rewardsapi "github.com/roadcomb/roadcomb/rewards/api"
+	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
+	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
+	"github.com/roadcomb/roadcomb/tiles/viewer"
+	tilesworker "github.com/roadcomb/roadcomb/tiles/worker"
+	visionapi "github.com/roadcomb/roadcomb/vision/api"
+	"github.com/roadcomb/roadcomb/vision/detect"
+	"github.com/roadcomb/roadcomb/vision/infer"
+	"github.com/roadcomb/roadcomb/vision/models"
+	visionworker "github.com/roadcomb/roadcomb/vision/worker"
+)
+
+// platform is every stage wired over one store and one state database. up, serve, work, tick and process are choices of
+// which of its parts run; there is no other wiring.
+type platform struct {
+	set     settings
+	log     *slog.Logger
+	secrets secrets
+	db      *state.DB
+	store   *store.Store
+	s3      *embeds3.Server // nil with an outside store
+
+	ingest   *ingestworker.Worker
+	vision   *visionworker.Worker
+	guard    *guard // nil when models or runtime are missing
+	cells    *cells.Cells
+	tiles    *tilesworker.Worker
+	datasets *dataworker.Worker
+	rewards  *rewardsworker.Worker
+
+	// hold keeps the folds (tiles, export) from running as jobs: process runs them once at the end, as of one instant.
+	hold atomic.Bool
+	// steps is how long each stage took, for reports.
+	steps stopwatch
+}
+
+// openPlatform opens the servers and wires the stages. Close it.
+func openPlatform(ctx context.Context, set settings, log *slog.Logger) (p *platform, err error) {
+	p = &platform{set: set, log: log}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
+	if p.secrets, err = loadSecrets(set.Home); err != nil {
+		return nil, err
+	}
+	// Before the embedded store, which changes the working folder that the library is searched from.
+	g, guardErr := openGuard(set.Models)
+	if guardErr != nil {
+		log.Warn("nothing will be published", "err", guardErr)
+	}
+	p.guard = g
+	dsn := set.State
+	if dsn == "" {
+		dsn = "sqlite:" + filepath.Join(set.Home, "state.db")
+	}
+	if p.db, err = state.Open(ctx, dsn, log); err != nil {
+		return nil, err
+	}
+	sc := store.Config{Endpoint: set.S3, AccessKey: set.S3Key, SecretKey: set.S3Secret, Region: set.S3Region, Prefix: set.S3Prefix, PublicEndpoint: set.S3Public}
+	if set.S3 == "" {
+		if p.s3, err = embeds3.Start(ctx, filepath.Join(set.Home, "objects"), set.S3Listen, p.secrets.S3Key, p.secrets.S3Secret); err != nil {
+			return nil, err
+		}
+		sc.Endpoint, sc.AccessKey, sc.SecretKey = p.s3.Endpoint, p.secrets.S3Key, p.secrets.S3Secret
+	}
+	if p.store, err = store.Open(ctx, sc); err != nil {
+		return nil, err
+	}
+	p.wire()
+	p.vision.GuardErr = guardErr
+	return p, nil
+}
+
+// resolution is the H3 resolution of cells.
+const resolution = 12
+
+func (p *platform) wire() {
+	_, vis := p.set.jobs()
+	p.ingest = &ingestworker.Worker{DB: p.db, Store: p.store, Log: p.log, NewPinner: func() ingestworker.Pinner { return hex.NewPinner(resolution) }}
+	p.cells = &cells.Cells{DB: p.db, Log: p.log}
+	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
+	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
+	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
+	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Config: visionworker.Config{Workers: vis}}
+	if p.guard != nil { // a nil *Guard in the interface would not be nil
+		p.vision.Guard = p.guard.Guard
+	}
+}
+
+// guard is the detectors and the runtime they run in.
+type guard struct {
+	*detect.Guard
+	rt  *infer.Runtime
+	set models.Set
+}
+
+// openGuard loads the best complete set of privacy models in dir, or the built-in one.
+func openGuard(dir string) (*guard, error) { return openGuardWith(dir, detect.Options{}) }
+
+func openGuardWith(dir string, o detect.Options) (*guard, error) {
+	set, err := models.Open(dir, "")
+	if err != nil {
+		return nil, err
+	}
+	lib, err := infer.FindLibrary()
+	if err != nil {
+		return nil, err
+	}
+	rt, err := infer.Open(lib)
+	if err != nil {
+		return nil, err
+	}
+	g, err := detect.Open(rt, set, o)
+	if err != nil {
+		rt.Close()
+		return nil, err
+	}
+	return &guard{g, rt, set}, nil
+}
+
+func (g *guard) close() error {
+	g.Guard.Close()
+	return g.rt.Close()
+}
+
+func (p *platform) close() error {
+	var errs []error
+	if p.guard != nil {
+		errs = append(errs, p.guard.close())
+	}
+	if p.db != nil {
+		errs = append(errs, p.db.Close())
+	}
+	if p.store != nil {
+		p.store.Close()
+	}
+	if p.s3 != nil {
+		errs = append(errs, p.s3.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// handlers is the one place where kinds of jobs meet the functions that do them.
+func (p *platform) handlers() *state.Handlers {
+	h := state.NewHandlers()
+	state.Handle(h, func(ctx context.Context, a state.IngestArgs) error {
+		defer p.steps.time("ingest")()
+		return p.ingest.Ingest(ctx, a.UploadID)
+	})
+	state.Handle(h, func(ctx context.Context, a state.VisionArgs) error {
+		defer p.steps.time("vision")()
+		return p.vision.Part(ctx, a)
+	})
+	state.Handle(h, func(ctx context.Context, a state.IndexArgs) error {
+		defer p.steps.time("index")()
+		return p.cells.Index(ctx, a)
+	})
+	state.Handle(h, func(ctx context.Context, _ state.TilesArgs) error {
+		if p.hold.Load() {
+			return nil
+		}
+		defer p.steps.time("tiles")()
+		return p.tiles.Run(ctx)
+	})
+	state.Handle(h, func(ctx context.Context, _ state.ExportArgs) error {
+		if p.hold.Load() {
+			return nil
+		}
+		defer p.steps.time("datasets")()
+		return p.datasets.Export(ctx)
+	})
+	state.Handle(h, func(ctx context.Context, a state.CloseArgs) error {
+		defer p.steps.time("rewards")()
+		return p.rewards.Close(ctx, a.Epoch)
+	})
+	return h
+}
+
+// startWorkers begins working jobs; the returned function stops and waits.
+func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop func(), err error) {
+	other, _ := p.set.jobs()
+	// One vision job at a time: it looks at its frames side by side itself, so a short drive uses all cores too.
+	w, err := p.db.NewWorker(p.handlers(), state.JobConfig{Default: other, Vision: 1, Poll: poll}, p.log)
+	if err != nil {
+		return nil, err
+	}
+	// The workers outlive ctx, so that stop can let running jobs finish.
+	if err := w.Start(context.WithoutCancel(ctx)); err != nil {
+		return nil, fmt.Errorf("start workers: %w", err)
+	}
+	return func() {
+		grace, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		if err := w.Stop(grace); err != nil {
+			p.log.Warn("jobs did not finish in time and will run again", "err", err)
+			hard, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+			defer cancel()
+			w.StopAndCancel(hard)
+		}
+	}, nil
+}
+
+// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
+// replaces the built-in page, or empty.
+func (p *platform) handler(base, web string) (http.Handler, error) {
+	mux := http.NewServeMux()
+	api := httpx.NewAPI(mux, "roadcomb", Version)
+	op := p.secrets.Operator
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, OperatorToken: op})
+	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, OperatorToken: op})
+	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, OperatorToken: op})
+	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base}})
+	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
+	// The page uploads straight to the object store.
+	connect := p.set.S3
+	switch {
+	case p.set.S3Public != "":
+		connect = p.set.S3Public
+	case p.s3 != nil:
+		connect = p.s3.Endpoint
+	}
+	page, err := viewer.Handler(viewer.Config{Dir: web, Connect: []string{connect}})
+	if err != nil {
+		return nil, err
+	}
+	mux.Handle("/", page)
+	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
+}
+
+// listen opens addr; a taken port says so and what to do.
+func listen(addr, flag string) (net.Listener, error) {
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return nil, survey.Errorf(survey.Conflict, "listen on %s: %w", addr, err).WithHint("another program uses the port; stop it or choose another with %s", flag)
+	}
+	return l, nil
+}

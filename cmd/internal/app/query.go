@@ -1,0 +1,145 @@
+package app
+
+import (
+	"bufio"
+	"context"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/roadcomb/roadcomb/datasets/query"
+)
+
+type queryCmd struct {
+	SQL     string        `arg:"" help:"One SELECT. Views: frames, observations, drives, cells, rejections, epochs, allocations."`
+	Data    string        `help:"Folder with snapshot.json, as process writes it (DIR/datasets)." required:"" type:"path" placeholder:"DIR"`
+	Format  string        `help:"table, csv or json (one object a line)." enum:"table,csv,json" default:"table"`
+	Timeout time.Duration `help:"Longest a query may run." default:"5m"`
+	Memory  int           `help:"Most memory in MB." default:"2048"`
+}
+
+func (queryCmd) Help() string {
+	return "H3 functions: h3_cell(lat, lng, res), h3_parent(cell, res), h3_ring(cell, k), h3_boundary_wkb(cell), h3_hex(cell), h3_of(hex).\n\nExample: roadcomb query --data out/datasets \"SELECT h3_hex, freshness_ppm FROM cells WHERE resolution = 9 ORDER BY 2 DESC LIMIT 10\""
+}
+
+func (c *queryCmd) Run(ctx context.Context, e *environ) error {
+	eng, err := query.Open(ctx, c.Data, query.Options{MemoryMB: c.Memory, Timeout: c.Timeout})
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	w := bufio.NewWriter(e.stdout)
+	var out rowWriter
+	switch c.Format {
+	case "csv":
+		out = &csvRows{w: csv.NewWriter(w)}
+	case "json":
+		out = &jsonRows{w: w}
+	default:
+		out = &tableRows{w: tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)}
+	}
+	if err := eng.Query(ctx, c.SQL, out); err != nil {
+		return err
+	}
+	if err := out.end(); err != nil {
+		return err
+	}
+	return w.Flush()
+}
+
+type rowWriter interface {
+	query.Rows
+	end() error
+}
+
+// text is a value for people: times in RFC 3339, bytes in hex.
+func text(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return ""
+	case time.Time:
+		return v.UTC().Format(time.RFC3339Nano)
+	case []byte:
+		return hex.EncodeToString(v)
+	}
+	return fmt.Sprint(v)
+}
+
+type csvRows struct {
+	w   *csv.Writer
+	row []string
+}
+
+func (c *csvRows) Columns(names, _ []string) error { return c.w.Write(names) }
+
+func (c *csvRows) Row(vs []any) error {
+	c.row = c.row[:0]
+	for _, v := range vs {
+		c.row = append(c.row, text(v))
+	}
+	return c.w.Write(c.row)
+}
+
+func (c *csvRows) end() error { c.w.Flush(); return c.w.Error() }
+
+type tableRows struct{ w *tabwriter.Writer }
+
+func (t *tableRows) Columns(names, _ []string) error {
+	_, err := fmt.Fprintln(t.w, strings.Join(names, "\t"))
+	return err
+}
+
+func (t *tableRows) Row(vs []any) error {
+	for i, v := range vs {
+		if i > 0 {
+			io.WriteString(t.w, "\t")
+		}
+		io.WriteString(t.w, strings.NewReplacer("\t", " ", "\n", " ").Replace(text(v)))
+	}
+	_, err := io.WriteString(t.w, "\n")
+	return err
+}
+
+func (t *tableRows) end() error { return t.w.Flush() }
+
+type jsonRows struct {
+	w     io.Writer
+	names []string
+}
+
+func (j *jsonRows) Columns(names, _ []string) error { j.names = names; return nil }
+
+// Row writes an object with the columns in the order of the query.
+func (j *jsonRows) Row(vs []any) error {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, v := range vs {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		if raw, ok := v.([]byte); ok {
+			v = hex.EncodeToString(raw)
+		}
+		k, err := json.Marshal(j.names[i])
+		if err != nil {
+			return err
+		}
+		x, err := json.Marshal(v)
+		if err != nil {
+			return err
+		}
+		b.Write(k)
+		b.WriteByte(':')
+		b.Write(x)
+	}
+	b.WriteString("}\n")
+	_, err := io.WriteString(j.w, b.String())
+	return err
+}
+
+func (j *jsonRows) end() error { return nil }

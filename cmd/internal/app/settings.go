@@ -1,0 +1,121 @@
+package app
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+// settings are shared by the verbs that open the platform. The zero addresses mean the embedded servers under Home.
+type settings struct {
+	Home     string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	State    string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
+	S3       string `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
+	S3Key    string `name:"s3-key" help:"Access key of the object store." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
+	S3Secret string `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
+	S3Region string `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
+	S3Prefix string `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
+	S3Public string `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
+	S3Listen string `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
+	Models   string `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
+	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
+	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
+}
+
+func (s settings) jobs() (other, vision int) {
+	other, vision = s.Jobs, s.Vision
+	if other <= 0 {
+		other = 2 * runtime.GOMAXPROCS(0)
+	}
+	if vision <= 0 {
+		vision = runtime.GOMAXPROCS(0)
+	}
+	return other, vision
+}
+
+// secrets are made once for a data folder and kept in it, readable by its owner only.
+type secrets struct {
+	S3Key       string `name:"s3-key" json:"s3_key"`
+	S3Secret    string `name:"s3-secret" json:"s3_secret"`
+	DriverToken string `json:"driver_token"` // of the local contributor
+	Operator    string `json:"operator_token"`
+}
+
+// loadSecrets reads the data folder's secrets, making them on first use.
+func loadSecrets(home string) (secrets, error) {
+	path := filepath.Join(home, "secrets.json")
+	b, err := os.ReadFile(path)
+	if err == nil {
+		var s secrets
+		if err := json.Unmarshal(b, &s); err != nil {
+			return s, survey.Errorf(survey.Invalid, "%s: %w", path, err).WithHint("restore it from a backup; the object store is locked by it")
+		}
+		if s.S3Key == "" || s.S3Secret == "" || s.DriverToken == "" || s.Operator == "" {
+			return s, survey.Errorf(survey.Invalid, "%s lacks a secret", path).WithHint("restore it from a backup; the object store is locked by it")
+		}
+		return s, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return secrets{}, survey.Errorf(survey.Unavailable, "secrets: %w", err)
+	}
+	s := secrets{S3Key: "roadcomb", S3Secret: random(20), DriverToken: random(20), Operator: random(20)}
+	if b, err = json.MarshalIndent(s, "", " "); err != nil {
+		return s, err
+	}
+	if err := os.MkdirAll(home, 0o700); err != nil {
+		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
+	}
+	if err := writeFileAtomic(path, b, 0o600); err != nil {
+		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
+	}
+	return s, nil
+}
+
+func random(n int) string {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return hex.EncodeToString(b)
+}
+
+// writeFileAtomic leaves either the old file or the whole new one.
+func writeFileAtomic(path string, b []byte, mode fs.FileMode) error {
+	f, err := os.CreateTemp(filepath.Dir(path), ".tmp-*")
+	if err != nil {
+		return err
+	}
+	defer os.Remove(f.Name())
+	if _, err := f.Write(b); err == nil {
+		if err = f.Chmod(mode); err == nil {
+			err = f.Sync()
+		}
+		if err != nil {
+			f.Close()
+			return err
+		}
+	} else {
+		f.Close()
+		return err
+	}
+	if err := f.Close(); err != nil {
+		return err
+	}
+	return os.Rename(f.Name(), path)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	if err := e.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}

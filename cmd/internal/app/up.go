@@ -1,0 +1,330 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
+	"github.com/roadcomb/roadcomb/ingest/upload"
+	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/synth"
+)
+
+type upCmd struct {
+	settings
+	Listen       string   `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
+	Web          string   `help:"Folder of the web page; empty for the one that set-up built." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
+	Drive        []string `help:"Upload this footage once the network runs." type:"path" placeholder:"PATH"`
+	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m), -1 keeps all." default:"0"`
+	Demo         bool     `help:"Upload a small made-up drive if the network is empty."`
+	ExitWhenDone bool     `help:"Stop once the drive is on the map."`
+}
+
+func (upCmd) Help() string {
+	return "Everything listens on loopback and keeps its data under --home. Stop it with Ctrl-C; start it again and it goes on."
+}
+
+func (c *upCmd) Run(ctx context.Context, e *environ) (err error) {
+	p, err := openPlatform(ctx, c.settings, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	l, err := listen(c.Listen, "--listen")
+	if err != nil {
+		return err
+	}
+	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+		l.Close()
+		return err
+	}
+	base := "http://" + l.Addr().String()
+	fmt.Fprintf(e.stderr, "roadcomb %s: starting on %s, data in %s\n", Version, base, c.Home)
+	return c.serve(ctx, e, p, l, base, func(ctx context.Context) error { return c.footage(ctx, e, p, base) })
+}
+
+// serve runs HTTP, workers and the ticker until ctx ends or the job, if any, asks to stop.
+func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listener, base string, job func(context.Context) error) error {
+	h, err := p.handler(base, c.Web)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	stopWorkers, err := p.startWorkers(ctx, 200*time.Millisecond)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer stopWorkers()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return serveHTTP(gctx, l, h) })
+	g.Go(func() error { return p.ticker(gctx, time.Minute) })
+	g.Go(func() error {
+		err := job(gctx)
+		if err != nil && gctx.Err() == nil {
+			if c.ExitWhenDone {
+				return err
+			}
+			fmt.Fprintln(e.stderr, "roadcomb:", err) // the network itself is well and stays up
+			err = nil
+		}
+		if c.ExitWhenDone {
+			cancel()
+		}
+		return nil
+	})
+	err = g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
+	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
+	done := make(chan error, 1)
+	go func() { done <- srv.Serve(l) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := srv.Shutdown(grace); err != nil {
+			srv.Close()
+		}
+		return nil
+	}
+}
+
+// footage uploads what the command line asked for and prints where to look.
+func (c *upCmd) footage(ctx context.Context, e *environ, p *platform, base string) error {
+	paths := c.Drive
+	if len(paths) == 0 && c.Demo {
+		var n int64
+		if err := p.db.QueryRow(ctx, `SELECT COUNT(*) FROM uploads`).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			dir := filepath.Join(c.Home, "demo")
+			fmt.Fprintln(e.stderr, "roadcomb: making a demo drive through Monaco")
+			if err := makeDemo(ctx, dir, time.Now()); err != nil {
+				return err
+			}
+			paths = []string{dir}
+		}
+	}
+	if len(paths) > 0 {
+		watch := newWatcher(e.stderr)
+		client := upload.Client{BaseURL: base, Token: p.secrets.DriverToken, Cache: filepath.Join(c.Home, "hashes.json")}
+		res, err := client.Upload(ctx, paths, survey.UploadOptions{TrimMeters: c.Trim, Client: "roadcomb up"}, watch.progress)
+		watch.done()
+		if err != nil {
+			return err
+		}
+		if err := p.failedJobs(ctx); err != nil {
+			return err
+		}
+		r, err := makeReport(ctx, p.db, res)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stderr, "roadcomb: %d files: %d accepted, %d rejected; %d frames published in %d cells\n", r.Inputs, r.Accepted, r.Rejected, r.Published, r.Cells)
+		if r.Quarantined > 0 {
+			fmt.Fprintf(e.stderr, "roadcomb: %d frames are held back, because privacy could not be assured (%s)\n", r.Quarantined, r.Rejections[0].Message)
+		}
+		if err := p.untilFolded(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(e.stdout, "map: %s/\n", base)
+	return nil
+}
+
+// untilFolded waits until no job is left, so that what was uploaded is on the map.
+func (p *platform) untilFolded(ctx context.Context) error {
+	for {
+		jobs, err := p.db.Jobs(ctx)
+		if err != nil {
+			return err
+		}
+		left := int64(0)
+		for _, j := range jobs {
+			left += j.Waiting + j.Running + j.Retrying
+		}
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// ticker does what no event triggers: freshness moves on with the day, epochs end, abandoned uploads are swept.
+func (p *platform) ticker(ctx context.Context, every time.Duration) error {
+	day := time.Time{}
+	t := time.NewTicker(every)
+	defer t.Stop()
+	for {
+		now := time.Now().UTC()
+		if today := now.Truncate(24 * time.Hour); !today.Equal(day) {
+			if err := p.tick(ctx, now); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				p.log.Error("tick", "err", err) // tried again with the next tick
+			} else {
+				day = today
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-t.C:
+		}
+	}
+}
+
+// tick enqueues what is due now. It is idempotent: every job finds out itself whether there is something to do.
+func (p *platform) tick(ctx context.Context, now time.Time) error {
+	epochs, err := p.rewards.OpenEpochs(ctx, now)
+	if err != nil {
+		return err
+	}
+	return p.db.Tx(ctx, func(tx *state.Tx) error {
+		for _, ep := range epochs {
+			if err := tx.Enqueue(ctx, state.CloseArgs{Epoch: ep}); err != nil {
+				return err
+			}
+		}
+		if err := tx.Enqueue(ctx, state.TilesArgs{}); err != nil {
+			return err
+		}
+		return tx.Enqueue(ctx, state.ExportArgs{})
+	})
+}
+
+// demoPath is a drive of about 1.7 km along the sea front and the boulevards of Monaco, by hand from a map.
+var demoPath = []geo.Point{
+	{Lat: 43.7279, Lon: 7.4140}, {Lat: 43.7297, Lon: 7.4166}, {Lat: 43.7318, Lon: 7.4190}, {Lat: 43.7342, Lon: 7.4211},
+	{Lat: 43.7366, Lon: 7.4235}, {Lat: 43.7390, Lon: 7.4270}, {Lat: 43.7408, Lon: 7.4294}, {Lat: 43.7427, Lon: 7.4315},
+}
+
+// makeDemo renders a drive of one frame every 8 m at 10 m/s that ends an hour before now.
+func makeDemo(ctx context.Context, dir string, now time.Time) error {
+	tmp := dir + ".tmp"
+	if err := os.RemoveAll(tmp); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(tmp, 0o700); err != nil {
+		return survey.Errorf(survey.Unavailable, "demo drive: %w", err)
+	}
+	shots := synth.Path(demoPath, 8, 10, now.Add(-time.Hour).UTC().Truncate(time.Second))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(2)
+	for i, s := range shots {
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			b := synth.JPEG(synth.Picture{W: 1280, H: 720, Seed: uint64(i), Point: &s.Point, GPSTime: s.Time, Taken: s.Time, Offset: "+00:00", Heading: &s.Heading, DOP: 1.2, Make: "roadcomb", Model: "demo"})
+			return os.WriteFile(filepath.Join(tmp, s.Name), b, 0o600)
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return survey.Errorf(survey.Unavailable, "demo drive: %w", err).WithHint("check the free space of the disk")
+	}
+	os.RemoveAll(dir)
+	return os.Rename(tmp, dir)
+}
+
+type serveCmd struct{ upCmd }
+
+func (c *serveCmd) Run(ctx context.Context, e *environ) (err error) {
+	if err := c.outside("serve"); err != nil {
+		return err
+	}
+	p, err := openPlatform(ctx, c.settings, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	l, err := listen(c.Listen, "--listen")
+	if err != nil {
+		return err
+	}
+	base := "http://" + l.Addr().String()
+	h, err := p.handler(base, c.Web)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	fmt.Fprintf(e.stdout, "map: %s/\n", base)
+	return serveHTTP(ctx, l, h)
+}
+
+// outside refuses embedded servers for a verb that shares them with other processes.
+func (s settings) outside(verb string) error {
+	if s.State == "" || s.S3 == "" {
+		return exit{ExitUsage, verb + " shares its servers with other processes: set --state to a postgres:// URL and --s3 to an S3 server, or run `roadcomb up`"}
+	}
+	return nil
+}
+
+type workCmd struct{ settings }
+
+func (workCmd) Help() string {
+	return "Start as many as there are machines. Stop with Ctrl-C: running jobs finish, or run again elsewhere."
+}
+
+func (c *workCmd) Run(ctx context.Context, e *environ) (err error) {
+	if err := c.outside("work"); err != nil {
+		return err
+	}
+	p, err := openPlatform(ctx, c.settings, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	stop, err := p.startWorkers(ctx, time.Second)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "working")
+	<-ctx.Done()
+	stop()
+	return nil
+}
+
+type tickCmd struct{ settings }
+
+func (tickCmd) Help() string {
+	return "Enqueues what is due: closing epochs, tiles and datasets of the day. Run it from a timer; workers do the work."
+}
+
+func (c *tickCmd) Run(ctx context.Context, e *environ) (err error) {
+	if err := c.outside("tick"); err != nil {
+		return err
+	}
+	p, err := openPlatform(ctx, c.settings, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	return p.tick(ctx, time.Now().UTC())
+}

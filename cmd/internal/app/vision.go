@@ -1,0 +1,173 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"text/tabwriter"
+
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/vision/detect"
+	"github.com/roadcomb/roadcomb/vision/eval"
+	"github.com/roadcomb/roadcomb/vision/models"
+	visionworker "github.com/roadcomb/roadcomb/vision/worker"
+)
+
+type modelsCmd struct {
+	Pull   modelsPullCmd   `cmd:"" help:"Get models into a folder, each checked against its SHA-256."`
+	List   modelsListCmd   `cmd:"" help:"List the models of the manifest and what a folder holds."`
+	Verify modelsVerifyCmd `cmd:"" help:"Check every model of a folder against its SHA-256."`
+}
+
+type modelsDir struct {
+	Models string `help:"Folder of models; empty for the ones inside the program." env:"ROADCOMB_MODELS" type:"path" placeholder:"DIR"`
+}
+
+type modelsPullCmd struct {
+	Dir   string   `arg:"" help:"Folder to put them in." type:"path"`
+	Names []string `arg:"" optional:"" help:"Models by name; none means the default set."`
+}
+
+func (c *modelsPullCmd) Run(ctx context.Context, e *environ) error {
+	return models.Pull(ctx, c.Dir, models.PullOptions{Names: c.Names, Log: e.stdout})
+}
+
+type modelsListCmd struct {
+	modelsDir
+	JSON bool `help:"As JSON."`
+}
+
+func (c *modelsListCmd) Run(e *environ) error {
+	list, err := models.List(c.Models)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, list)
+	}
+	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "MODEL\tVERSION\tFINDS\tLICENCE\tSTATE")
+	for _, s := range list {
+		fmt.Fprintf(tw, "%s\t%s\t%v\t%s\t%s\n", s.Name, s.Version, s.Classes, s.Licence, s.State)
+	}
+	return tw.Flush()
+}
+
+type modelsVerifyCmd struct{ modelsDir }
+
+func (c *modelsVerifyCmd) Run(e *environ) error {
+	if err := models.Verify(c.Models); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "ok")
+	return nil
+}
+
+type detectCmd struct {
+	modelsDir
+	Paths []string `arg:"" help:"Images." type:"path"`
+	JSON  bool     `help:"One JSON line per image (the only form; kept so that scripts can say it)."`
+}
+
+func (detectCmd) Help() string {
+	return "Prints for each image one line: {\"file\",\"width\",\"height\",\"ms\",\"boxes\":[{\"class\",\"x\",\"y\",\"w\",\"h\",\"confidence\"}]}, in pixels of the upright image, origin top left. Exit code 3 when an image could not be looked at."
+}
+
+func (c *detectCmd) Run(ctx context.Context, e *environ) error {
+	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)})
+	if err != nil {
+		return exit{ExitPrivacy, err.Error()}
+	}
+	defer g.close()
+	failed, err := eval.Detect(ctx, g.Guard, c.Paths, e.stdout)
+	if err == nil && failed > 0 {
+		return exit{ExitRejected, fmt.Sprintf("%d of the images could not be looked at", failed)}
+	}
+	return err
+}
+
+type evalCmd struct {
+	Redaction evalRedactionCmd `cmd:"" help:"Measure detection and redaction on images with known boxes."`
+}
+
+type evalRedactionCmd struct {
+	modelsDir
+	Images string `help:"Folder of images." required:"" type:"path" placeholder:"DIR"`
+	Truth  string `help:"CSV with header file,class,x,y,w,h (pixels, origin top left)." required:"" type:"path" placeholder:"CSV"`
+	JSON   bool   `help:"As JSON."`
+}
+
+func (c *evalRedactionCmd) Run(ctx context.Context, e *environ) error {
+	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)})
+	if err != nil {
+		return exit{ExitPrivacy, err.Error()}
+	}
+	defer g.close()
+	r, err := eval.Redaction(ctx, g.Guard, c.Images, c.Truth)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, r)
+	}
+	return r.Markdown(e.stdout)
+}
+
+type visionCmd struct {
+	Rerun  visionRerunCmd  `cmd:"" help:"Redact frames again from the private originals, while they exist."`
+	Remove visionRemoveCmd `cmd:"" help:"Take a published frame down; its row stays as a tombstone."`
+}
+
+type visionRerunCmd struct {
+	stateSettings
+	Model       string `help:"Only frames that this model (name in the manifest) has not looked at." placeholder:"NAME"`
+	Drive       string `help:"Only frames of this drive." placeholder:"ID"`
+	Quarantined bool   `help:"Only frames that are held back."`
+}
+
+func (visionRerunCmd) Help() string { return "Enqueues the work; workers do it." }
+
+func (c *visionRerunCmd) Run(ctx context.Context, e *environ) error {
+	f := visionworker.RerunFilter{Drive: survey.DriveID(c.Drive), Quarantined: c.Quarantined}
+	if c.Model != "" {
+		m, err := models.Default()
+		if err != nil {
+			return err
+		}
+		mo, ok := m.Model(c.Model)
+		if !ok {
+			return exit{ExitUsage, fmt.Sprintf("no model %q; roadcomb models list shows them", c.Model)}
+		}
+		f.NotBy = mo.SHA256
+	}
+	db, err := c.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	n, err := visionworker.Rerun(ctx, db, f)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "%d parts enqueued\n", n)
+	return nil
+}
+
+type visionRemoveCmd struct {
+	settings
+	Frame string `arg:"" help:"Frame id."`
+}
+
+func (c *visionRemoveCmd) Run(ctx context.Context, e *environ) (err error) {
+	p, err := openPlatform(ctx, c.settings, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	if err := visionworker.Remove(ctx, p.db, p.store, survey.FrameID(c.Frame)); err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stdout, "removed")
+	return nil
+}
