@@ -21,8 +21,6 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
-	"github.com/roadcomb/roadcomb/pkg/hex/cells"
-	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -34,8 +32,6 @@ const (
 	// BillingResolution is the H3 resolution of a cell-week, the unit of sale: about 15,000 m².
 	BillingResolution = 10
 	maxArea           = 5e6  // m² of an imagery query
-	maxFreeArea       = 50e6 // m² of a coverage query
-	maxCells          = 2000 // that a coverage query gives
 	urlLifetime       = time.Hour
 	answerLifetime    = 24 * time.Hour
 )
@@ -90,7 +86,7 @@ type imageryOut struct {
 }
 
 func (s *Server) registerCustomers(mux *http.ServeMux, hapi huma.API) {
-	for _, p := range []string{"/v1/imagery/", "/v1/usage", "/v1/coverage"} {
+	for _, p := range []string{"/v1/imagery/", "/v1/usage"} {
 		mux.HandleFunc("OPTIONS "+p, preflight)
 	}
 	schemes := hapi.OpenAPI().Components.SecuritySchemes
@@ -109,9 +105,6 @@ func (s *Server) registerCustomers(mux *http.ServeMux, hapi huma.API) {
 	httpx.Handle(hapi, search, s.searchImagery)
 	httpx.Handle(hapi, op("renew-imagery", http.MethodPost, "/v1/imagery/renew", "New addresses for images whose cell and week are paid for"), s.renew)
 	httpx.Handle(hapi, op("get-usage", http.MethodGet, "/v1/usage", "Credits, quotas and use by day"), s.usage)
-	free := op("search-coverage", http.MethodPost, "/v1/coverage", "Freshness of the cells in an area, free and without a key")
-	free.Security, free.Middlewares, free.Errors = nil, nil, []int{http.StatusBadRequest, http.StatusServiceUnavailable}
-	httpx.Handle(hapi, free, s.searchCoverage)
 	mux.HandleFunc("GET /v1/imagery/frames/{id}/image.jpg", s.signedImage)
 	hapi.OpenAPI().AddOperation(&huma.Operation{OperationID: "get-imagery-image", Method: http.MethodGet, Path: "/v1/imagery/frames/{id}/image.jpg", Summary: "The full redacted image, at an address from a search", Tags: []string{"Imagery"},
 		Parameters: []*huma.Param{
@@ -599,54 +592,4 @@ func (s *Server) usage(ctx context.Context, _ *struct{}) (*answer[Usage], error)
 		u.Statement, err = keys.Statement(ctx, s.DB, k.ID, 100)
 	}
 	return give("private, no-store", u), err
-}
-
-type coverageIn struct {
-	Body struct {
-		Geometry   Geometry `json:"geometry"`
-		Meters     float64  `json:"meters,omitempty" minimum:"0" maximum:"500" doc:"radius of a Point or buffer of a LineString in metres; 25 if left out"`
-		Resolution int      `json:"resolution,omitempty" minimum:"5" maximum:"12" doc:"H3 resolution of the answer; 10 if left out"`
-	}
-}
-
-// CellCover is what has been seen of a cell.
-type CellCover struct {
-	Cell      survey.Cell `json:"h3"`
-	Freshness float64     `json:"freshness" doc:"0 to 1; the mean over the cell's parts that have been seen"`
-	Quality   float64     `json:"quality" doc:"mean quality of its frames, 0 to 1"`
-	Frames    int64       `json:"frames"`
-	FirstSeen time.Time   `json:"first_seen"`
-	LastSeen  time.Time   `json:"last_seen"`
-}
-
-// CoverageAnswer is the answer to a coverage query.
-type CoverageAnswer struct {
-	AsOf  time.Time   `json:"as_of" doc:"instant of the freshness"`
-	Cells []CellCover `json:"cells" doc:"cells that touch the area and have been seen, in order of their index"`
-}
-
-func (s *Server) searchCoverage(ctx context.Context, in *coverageIn) (*answer[CoverageAnswer], error) {
-	res := in.Body.Resolution
-	if res == 0 {
-		res = 10
-	}
-	a, err := newArea(in.Body.Geometry, in.Body.Meters)
-	if err != nil {
-		return nil, err
-	}
-	if a.m2 > maxFreeArea {
-		return nil, survey.Errorf(survey.Invalid, "the area has %.1f km², a query may span %g", a.m2/1e6, maxFreeArea/1e6).WithHint("split it, or use the coverage tiles")
-	}
-	cs, err := a.cells(res, maxCells)
-	if err != nil {
-		return nil, err
-	}
-	out := CoverageAnswer{AsOf: s.Clock().UTC().Truncate(time.Second), Cells: []CellCover{}}
-	if len(cs) > 0 {
-		err = cells.EachFresh(ctx, s.DB, res, cs, freshness.Current(), out.AsOf, func(r cells.FreshRow) error {
-			out.Cells = append(out.Cells, CellCover{r.Cell, r.Mean.Float(), r.MeanQuality().Float(), r.Observations, r.FirstSeen, r.LastSeen})
-			return nil
-		})
-	}
-	return give("public, max-age=60", out), err
 }

@@ -3,7 +3,6 @@ package api_test
 import (
 	"encoding/json"
 	"fmt"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -360,24 +359,6 @@ func TestKeysAreAskedForAndKeptToTheirQuotas(t *testing.T) {
 	}
 }
 
-func TestCoverageIsFreeAndFitsTheFrames(t *testing.T) {
-	s := newShop(t, api.Config{}, keys.Options{})
-	a := decode[api.CoverageAnswer](t, s.post("/v1/coverage", m{"geometry": around(s.Center, 1400), "resolution": 9}, "X-API-Key", ""))
-	want := map[survey.Cell]int64{}
-	for _, f := range s.every() {
-		want[f.Cell.Parent(9)]++
-	}
-	got := map[survey.Cell]int64{}
-	for _, c := range a.Cells {
-		if got[c.Cell] = c.Frames; c.Freshness <= 0 && s.now.Sub(c.LastSeen) < 90*24*time.Hour || c.Freshness > 1 || c.Quality <= 0 {
-			t.Errorf("%+v", c)
-		}
-	}
-	if !maps.Equal(got, want) {
-		t.Fatalf("%v, want %v", got, want)
-	}
-}
-
 func TestBadGeometryIsRefusedWithAHint(t *testing.T) {
 	s := newShop(t, api.Config{}, keys.Options{Credits: 5, PerMinute: 1e6})
 	many := make([][]float64, 2100)
@@ -391,7 +372,7 @@ func TestBadGeometryIsRefusedWithAHint(t *testing.T) {
 		"one point": m{"type": "LineString", "coordinates": [][]float64{{13, 55}}}, "depth": m{"type": "Polygon", "coordinates": []float64{13, 55}},
 		"world": m{"type": "Polygon", "coordinates": [][][]float64{{{-180, -90}, {180, -90}, {180, 90}, {-180, 90}, {-180, -90}}}},
 	} {
-		for _, path := range []string{"/v1/imagery/search", "/v1/coverage"} {
+		for _, path := range []string{"/v1/imagery/search"} {
 			res := s.post(path, m{"geometry": g})
 			if b := body(t, res); res.StatusCode != 400 && res.StatusCode != 422 {
 				t.Errorf("%s %s: %d %s", path, name, res.StatusCode, b)

@@ -6,17 +6,14 @@ import { $, el, say } from './dom.js'
 import * as f from './format.js'
 import { Panel } from './panel.js'
 import { source, steps, style, viewIcon } from './style.js'
+import { onTheme, theme } from './theme.js'
 
 setWorkerUrl?.(api.url('maplibre-gl-worker.mjs'))
 
 const wanted = ['coverage', 'sequences', 'images']
-const dark = matchMedia('(prefers-color-scheme: dark)')
-let theme = localStorage.getItem('theme') ?? (dark.matches ? 'dark' : 'light')
 let tiles = {} // layer → TileJSON
 let info = {}
 let since = 0
-
-document.documentElement.dataset.theme = theme
 
 async function load() {
   info = await api.map()
@@ -192,16 +189,10 @@ function applyLayers() {
 for (const box of document.querySelectorAll('[data-layer]')) box.addEventListener('change', applyLayers)
 
 function restyle() {
-  document.documentElement.dataset.theme = theme
   map.setStyle(style(theme, tiles), { diff: true })
   map.once('styledata', () => { applySince(); applyLayers(); choose(chosen) })
 }
-$('theme').addEventListener('click', () => {
-  theme = theme === 'dark' ? 'light' : 'dark'
-  localStorage.setItem('theme', theme)
-  restyle()
-})
-dark.addEventListener('change', () => { if (!localStorage.getItem('theme')) { theme = dark.matches ? 'dark' : 'light'; restyle() } })
+onTheme(restyle)
 
 map.on('load', () => {
   applyLayers()

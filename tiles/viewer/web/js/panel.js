@@ -156,8 +156,40 @@ export class Panel {
       x.flags?.length ? el('ul', { class: 'tags', 'aria-label': 'Notes' }, x.flags.map((k) => el('li', {}, flags[k] ?? k))) : null,
       el('div', { class: 'actions' },
         el('button', { class: 'btn', type: 'button', 'aria-pressed': String(!!this.drive), onclick: () => (this.drive ? this.backToCell() : this.alongDrive(x)) }, this.drive ? 'Along the drive' : 'Follow the drive'),
-        el('a', { class: 'btn', href: api.url(x.image.url), target: '_blank', rel: 'noopener' }, 'Open image')),
+        el('a', { class: 'btn', href: api.url(x.image.url), target: '_blank', rel: 'noopener' }, 'Open image'),
+        el('button', { class: 'btn', type: 'button', 'aria-expanded': 'false', onclick: (e) => this.report(x, e.currentTarget) }, 'Report')),
     ].filter(Boolean)
+  }
+
+  // report opens a form by which anyone can ask for a missing blur, for one that is in the way, or for removal.
+  report(x, button) {
+    const open = this.facts.querySelector('form')
+    if (open) {
+      open.remove()
+      button.setAttribute('aria-expanded', 'false')
+      return
+    }
+    const option = (value, text) => el('option', { value }, text)
+    const kind = el('select', { name: 'kind', required: true }, option('blur_missing', 'Someone or something is readable'), option('blur_excess', 'Something is covered needlessly'), option('remove', 'This image should go'))
+    const what = el('select', { name: 'class' }, option('face', 'a face'), option('plate', 'a number plate'), option('person', 'a person'), option('text', 'other text'))
+    const whatRow = el('label', {}, 'What shows', what)
+    kind.addEventListener('change', () => { whatRow.hidden = kind.value !== 'blur_missing' })
+    const note = el('textarea', { name: 'note', rows: 2, maxlength: 1000, placeholder: 'Where in the image, and why' })
+    const said = el('p', { class: 'sub', role: 'status' })
+    const form = el('form', { class: 'report' }, el('label', {}, 'What is wrong', kind), whatRow, el('label', {}, 'Note', note), el('button', { class: 'btn', type: 'submit' }, 'Send report'), said)
+    form.addEventListener('submit', async (e) => {
+      e.preventDefault()
+      try {
+        await api.call('POST', `v1/frames/${x.id}/reports`, { body: { kind: kind.value, note: note.value, ...(kind.value === 'blur_missing' ? { class: what.value } : {}) } })
+        form.replaceChildren(el('p', { role: 'status' }, 'Thank you. The operator will look at it.'))
+      } catch (err) {
+        said.textContent = err.message
+      }
+    })
+    this.facts.append(form)
+    button.setAttribute('aria-expanded', 'true')
+    kind.focus()
+    form.scrollIntoView({ block: 'nearest' })
   }
 
   // alongDrive replaces the cell's frames by those of the drive around x, in the order they were taken.
