@@ -526,33 +526,38 @@ const (
 	Fast     geo.SpeedMPS = 24
 )
 
-// Plan gives the film times of the frames to cut: the first place with a fix, then one each Step along the curve,
-// FastStep above Fast. A standstill gives none. Times are whole milliseconds, rising, and inside the film.
+// Plan gives the film times of the frames to cut from the film; see Plan.
 func (c Cleaned) Plan(duration time.Duration) []time.Duration {
+	to := c.To
+	if duration > 0 {
+		to = min(to, duration-1)
+	}
+	return Plan(c.At, max(c.From, 0), to)
+}
+
+// Plan gives the film times of the frames to cut between from and to, by where at says the camera was: the first place,
+// then one each Step along the way, FastStep above Fast, and the first place after a gap. A standstill gives none. Times
+// are whole milliseconds and rise. It looks every 20 ms of at most a day.
+func Plan(at func(time.Duration) (survey.Fix, bool), from, to time.Duration) []time.Duration {
 	const tick = 20 * time.Millisecond
 	var out []time.Duration
 	var last geo.Point
-	var since geo.Meters
-	end := c.To
-	if duration > 0 {
-		end = min(end, duration-1)
-	}
-	for at := max(c.From, 0).Truncate(time.Millisecond); at <= end; at += tick {
-		fix, ok := c.At(at)
+	for t := from.Truncate(time.Millisecond); t <= min(to, maxFilm); t += tick {
+		fix, ok := at(t)
 		if !ok {
-			last, since = geo.Point{}, 0
+			last = geo.Point{}
 			continue
 		}
-		if last == (geo.Point{}) { // the start, or the first place after a gap
-			out, last, since = append(out, at), fix.Point, 0
+		if last == (geo.Point{}) {
+			out, last = append(out, t), fix.Point
 			continue
 		}
 		step := Step
 		if fix.HasSpeed && fix.Speed > Fast {
 			step = FastStep
 		}
-		if since = geo.Distance(last, fix.Point); since >= step {
-			out, last = append(out, at), fix.Point
+		if geo.Distance(last, fix.Point) >= step {
+			out, last = append(out, t), fix.Point
 		}
 	}
 	return out

@@ -162,9 +162,6 @@ func TestFindingsAboutReplaysAndImpossibleDrives(t *testing.T) {
 	if c := n.int(`SELECT COUNT(*) FROM findings WHERE kind = 'two_places' AND score_ppm > 800000`); c != 1 {
 		t.Errorf("%d findings of two places", c)
 	}
-	if c := n.int(`SELECT COUNT(*) FROM drive_findings WHERE found_by = 'ingest' AND kind IN ('replay', 'teleport')`); c != 2 {
-		t.Errorf("%d doubts handed on", c)
-	}
 	if c := n.int(`SELECT COUNT(*) FROM frames WHERE state = 'pending'`); c != 90 {
 		t.Errorf("a finding cost frames: %d of 90", c)
 	}

@@ -203,6 +203,21 @@ func (ts tracks) at(folder string, t time.Time) (fix survey.Fix, by *file, ok bo
 	return fix, by, ok
 }
 
+// zoneOffsets are the offsets of time zones, likely ones first: whole hours before halves before quarters, near UTC first.
+func zoneOffsets() []time.Duration {
+	var out []time.Duration
+	for _, unit := range []time.Duration{time.Hour, 30 * time.Minute, 15 * time.Minute} {
+		for z := time.Duration(0); z <= zoneMax; z += unit {
+			for _, s := range []time.Duration{z, -z} {
+				if s >= zoneMin && !slices.Contains(out, s) {
+					out = append(out, s)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // fit finds the zone, in quarters of an hour, that puts the most of the images without a zone inside a track: UTC where
 // that is as good as any, else whole hours before halves before quarters, then the one nearest to UTC. It must place at
 // least half of them.
@@ -223,18 +238,8 @@ func (ts tracks) fit(fs []*file) (time.Duration, bool) {
 		}
 		loose = loose[:64]
 	}
-	var zones []time.Duration
-	for _, unit := range []time.Duration{time.Hour, 30 * time.Minute, 15 * time.Minute} {
-		for z := time.Duration(0); z <= zoneMax; z += unit {
-			for _, s := range []time.Duration{z, -z} {
-				if s >= zoneMin && !slices.Contains(zones, s) {
-					zones = append(zones, s)
-				}
-			}
-		}
-	}
 	best, most := time.Duration(0), 0
-	for _, z := range zones {
+	for _, z := range zoneOffsets() {
 		n := 0
 		for _, f := range loose {
 			if _, _, ok := ts.at(f.folder(), f.meta.Taken.Add(-z)); ok {

@@ -227,9 +227,7 @@ func (f *file) readFilm(cfg Config, r io.ReaderAt) error {
 		f.reject(survey.ReasonCorrupt, nil, "The film has no picture.")
 		return nil
 	}
-	if film.Format == "" {
-		f.reject(survey.ReasonNoPosition, map[string]any{"seconds": film.Duration.Seconds()},
-			"The film holds no position track of a kind that is read (GoPro, CAMM, BlackVue, Novatek).")
+	if film.Format == "" { // a track beside it may place it
 		return nil
 	}
 	gate := cfg.Gate

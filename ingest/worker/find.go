@@ -40,27 +40,7 @@ func put(ctx context.Context, tx *state.Tx, d survey.DriveID, f findings.Finding
 	_, err = tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (drive_id, kind, subject) DO UPDATE SET score_ppm = excluded.score_ppm, evidence = excluded.evidence`,
 		string(d), string(f.Kind), f.Subject, int64(f.Score), string(ev), state.Micros(now))
-	if err != nil {
-		return err
-	}
-	if dt, ok := doubts[f.Kind]; ok && f.Score >= dt.from {
-		_, err = tx.Exec(ctx, `INSERT INTO drive_findings (drive_id, kind, evidence, found_by, found_at) VALUES ($1, $2, $3, 'ingest', $4)
-			ON CONFLICT (drive_id, kind) DO NOTHING`, string(d), dt.kind, string(ev), state.Micros(now))
-	}
 	return err
-}
-
-// doubts are the findings that, from a score on, rewards weigh or hold under their own names (rewards.Findings). A clock
-// that is merely on local time is none.
-var doubts = map[findings.Kind]struct {
-	kind string
-	from survey.PPM
-}{
-	findings.ClockOffset:       {"clock", 500_000},
-	findings.SilentMotion:      {"imu", 500_000},
-	findings.TwoPlaces:         {"teleport", 500_000},
-	findings.RepeatedMotion:    {"replay", 900_000},
-	findings.RepeatedPositions: {"replay", 900_000},
 }
 
 // own is what the drive shows by itself.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/ingest/framekm"
+	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -89,7 +90,7 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	rules.Zones = u.zones
 	for _, c := range order { // files come in order of their paths, so order is too
 		if c.kind == kindFilm {
-			p.cut(u, c, u.sane(u.film(groups[c])), rules)
+			p.cut(u, c, u.sane(u.film(groups[c], tracks)), rules)
 			continue
 		}
 		if c.kind == kindBundle {
@@ -132,9 +133,13 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 }
 
 // film cuts frames from films along their tracks.
-func (u upload) film(fs []*file) []*shot {
+func (u upload) film(fs []*file, tracks tracks) []*shot {
 	var out []*shot
 	for _, f := range fs {
+		if f.film.Format == "" {
+			out = append(out, u.filmBeside(f, tracks)...)
+			continue
+		}
 		for _, at := range f.course.Plan(f.film.Duration) {
 			fix, ok := f.course.At(at)
 			if !ok {
@@ -158,6 +163,70 @@ func (u upload) film(fs []*file) []*shot {
 			}
 			out = append(out, s)
 		}
+	}
+	return out
+}
+
+// filmBeside cuts frames from a film without positions of its own along the tracks of the upload. The film starts when its
+// name says, else when its header does, by a clock whose zone is the driver's offset, or else the one that puts most of
+// the film inside a track.
+func (u upload) filmBeside(f *file, tracks tracks) []*shot {
+	if len(tracks) == 0 {
+		f.reject(survey.ReasonNoPosition, map[string]any{"seconds": thousandth(f.film.Duration.Seconds())},
+			"The film holds no position track of a kind that is read (GoPro, CAMM, BlackVue, Novatek), and no GPX or NMEA track is beside it.")
+		return nil
+	}
+	start, flags := f.film.Created, []survey.Flag{survey.FlagPositionTrack}
+	if at, _, ok := nameTime(path.Base(f.path)); ok {
+		start, flags = at, append(flags, survey.FlagTimeFromName)
+	}
+	if start.IsZero() {
+		f.reject(survey.ReasonNoTime, nil, "Neither the film nor its name says when it was recorded, so no track can place it.")
+		return nil
+	}
+	zones := zoneOffsets()
+	if u.options.ClockOffset != 0 {
+		zones = []time.Duration{-u.options.ClockOffset}
+	}
+	const samples = 32
+	best, most := time.Duration(0), 0
+	for _, z := range zones {
+		n := 0
+		for k := range samples {
+			if _, _, ok := tracks.at(f.folder(), start.Add(-z+f.film.Duration*time.Duration(k)/samples)); ok {
+				n++
+			}
+		}
+		if n > most {
+			best, most = z, n
+		}
+	}
+	if most == 0 {
+		f.reject(survey.ReasonOutsideTrack, map[string]any{"captured_at": start.Format(time.RFC3339)},
+			"No track of the upload covers the film, which started at %s; if the camera's clock was wrong, give its offset.", start.Format(time.RFC3339))
+		return nil
+	}
+	if best != 0 {
+		flags = append(flags, survey.FlagTimeOffset)
+	} else {
+		flags = append(flags, survey.FlagTimeZoneAssumed)
+	}
+	start = start.Add(-best)
+	at := func(t time.Duration) (survey.Fix, bool) {
+		fix, _, ok := tracks.at(f.folder(), start.Add(t))
+		return fix, ok
+	}
+	var out []*shot
+	for _, t := range media.Plan(at, 0, f.film.Duration-1) {
+		fix, tr, ok := tracks.at(f.folder(), start.Add(t))
+		if !ok {
+			continue
+		}
+		tr.used = true
+		s := &shot{f: f, fix: fix, pts: t.Microseconds(), track: tr, flags: slices.Clone(flags)}
+		s.fix.Time = start.Add(t)
+		s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
+		out = append(out, s)
 	}
 	return out
 }

@@ -632,3 +632,42 @@ func BenchmarkIngest(b *testing.B) {
 	b.ReportMetric(float64(n)/spent.Seconds(), "images/s")
 	b.ReportMetric(float64(len(frame)), "B/image")
 }
+
+func TestAFilmWithoutPositionsIsPlacedByTheTrackBesideIt(t *testing.T) {
+	b := folder(t, "", "egoblur-lp")["test_lp_video.mp4"] // 3.2 s, no track, no date
+	for _, c := range []struct {
+		name, path string
+		opts       survey.UploadOptions
+		track      bool
+		want       string
+		frames     int64
+	}{
+		{"name in UTC", "dash/20260511_080030.mp4", survey.UploadOptions{}, true, "accepted", 4},
+		{"name in local time", "dash/20260511_100030.mp4", survey.UploadOptions{}, true, "accepted", 4},
+		{"name and a given offset", "dash/20260511_080730.mp4", survey.UploadOptions{ClockOffset: -7 * time.Minute}, true, "accepted", 4},
+		{"a clock that is off", "dash/20260511_080730.mp4", survey.UploadOptions{}, true, "outside_track", 0},
+		{"no time", "dash/film.mp4", survey.UploadOptions{}, true, "no_time", 0},
+		{"no track", "dash/20260511_080030.mp4", survey.UploadOptions{}, false, "no_position", 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			n := open(t)
+			files := map[string][]byte{c.path: b}
+			if c.track {
+				files["dash/track.gpx"] = gpx(120, morning, home)
+			}
+			id := n.send("c1", files, c.opts)
+			n.ingest(id)
+			if vs := n.verdicts(id); vs[c.path] != c.want {
+				t.Fatalf("%v", vs)
+			}
+			if f := n.int(`SELECT COUNT(*) FROM frames WHERE flags LIKE '%position_track%'`); f != c.frames {
+				t.Fatalf("%d frames", f)
+			}
+			if c.frames > 0 {
+				if first := state.Time(n.int(`SELECT MIN(captured_at) FROM frames`)); !first.Equal(morning.Add(30 * time.Second)) {
+					t.Errorf("first at %v", first)
+				}
+			}
+		})
+	}
+}
