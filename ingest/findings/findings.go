@@ -65,13 +65,36 @@ func Clock(offset, spread time.Duration) (Finding, bool) {
 }
 
 // Repeated reports frames at exactly the positions of another drive's: at least five, and a third of all. A path driven
-// twice never gives the same 11 mm twice in a row.
+// twice never gives the same 11 mm twice in a row, unless positions are rounded: ask Rounded first.
 func Repeated(other survey.DriveID, same, all int) (Finding, bool) {
 	if same < 5 || 3*same < all {
 		return Finding{}, false
 	}
 	return Finding{Kind: RepeatedPositions, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
 		Evidence: map[string]any{"frames": same, "of": all}}, true
+}
+
+// grids are steps, in degrees, to which devices round: tenths, halves and whole seconds, thousandths of a minute, four and
+// five decimals.
+var grids = [...]float64{0.1 / 3600, 0.5 / 3600, 1.0 / 3600, 0.001 / 60, 1e-4, 1e-5}
+
+// Rounded reports whether a drive's positions lie on a grid of a metre or more, where two honest drives meet by chance:
+// nine in ten coordinates within 2e-7 degrees of it.
+func Rounded(frames []survey.Frame) bool {
+	for _, g := range grids {
+		on := 0
+		for _, f := range frames {
+			for _, v := range []float64{f.Point.Lat, f.Point.Lon} {
+				if math.Abs(v-math.Round(v/g)*g) <= 2e-7 {
+					on++
+				}
+			}
+		}
+		if len(frames) > 0 && 10*on >= 9*2*len(frames) {
+			return true
+		}
+	}
+	return false
 }
 
 // window is how many steps make a print.

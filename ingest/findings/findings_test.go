@@ -2,6 +2,7 @@ package findings_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -126,5 +127,22 @@ func TestThresholds(t *testing.T) {
 	m := findings.Moment{Time: start, Point: geo.Point{Lat: 48, Lon: 11}}
 	if _, ok := findings.Apart("x", m, findings.Moment{Time: start, Point: geo.Destination(m.Point, 0, 5000)}); ok {
 		t.Error("five kilometres within a minute to spare")
+	}
+}
+
+func TestRoundedPositionsAreKnown(t *testing.T) {
+	fine := drive(3, 40, geo.Point{Lat: 48.1234567, Lon: 11.7654321}, start)
+	if findings.Rounded(fine) || findings.Rounded(nil) {
+		t.Error("a fine drive counts as rounded")
+	}
+	for _, g := range []float64{0.5 / 3600, 1e-5, 0.001 / 60} {
+		c := slices.Clone(fine)
+		for i := range c {
+			p := geo.Point{Lat: math.Round(c[i].Point.Lat/g) * g, Lon: math.Round(c[i].Point.Lon/g) * g}
+			c[i].Point = geo.FromE7(p.E7())
+		}
+		if !findings.Rounded(c) {
+			t.Errorf("a grid of %v° is not seen", g)
+		}
 	}
 }

@@ -1,8 +1,10 @@
 package worker_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"testing"
 	"time"
 
@@ -175,5 +177,36 @@ func TestArezzosClockIsAFinding(t *testing.T) {
 	}
 	if err := json.Unmarshal([]byte(n.text(`SELECT evidence FROM findings WHERE kind = 'clock_offset' LIMIT 1`)), &ev); err != nil || ev.Offset < 7285 || ev.Offset > 7300 {
 		t.Fatalf("%+v %v", ev, err)
+	}
+}
+
+func TestTheSameFootageWithOtherBytesIsAReplayAndRoundedPositionsAreNot(t *testing.T) {
+	n := open(t)
+	n.contributor("c2")
+	files := folder(t, "", "exif-sequence-lund")
+	again := map[string][]byte{}
+	for p, b := range files {
+		again[p] = append(bytes.Clone(b), 0)
+	}
+	rounded := func(seed int) map[string][]byte {
+		out := map[string][]byte{}
+		for i := range 20 {
+			p := geo.Destination(home, 45, geo.Meters(8*i))
+			p = geo.Point{Lat: math.Round(p.Lat*1e5) / 1e5, Lon: math.Round(p.Lon*1e5) / 1e5}
+			out[fmt.Sprintf("drive/%04d.jpg", i)] = picture(i+seed, p, morning.Add(time.Duration(i)*time.Second))
+		}
+		return out
+	}
+	n.ingest(n.send("c1", files, survey.UploadOptions{}))
+	n.ingest(n.send("c1", rounded(0), survey.UploadOptions{}))
+	for _, c := range []struct {
+		files    map[string][]byte
+		findings int64
+	}{{again, 1}, {rounded(100), 0}} {
+		id := n.send("c2", c.files, survey.UploadOptions{})
+		n.ingest(id)
+		if f := n.int(`SELECT COUNT(*) FROM findings f JOIN drives d ON d.id = f.drive_id WHERE f.kind = 'repeated_positions' AND d.upload_id = $1`, string(id)); f != c.findings {
+			t.Errorf("%d findings, want %d", f, c.findings)
+		}
 	}
 }
