@@ -168,7 +168,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 	case r.Quarantined > 0:
 		return exit{ExitPrivacy, fmt.Sprintf("%d frames were held back, because privacy could not be assured", r.Quarantined)}
 	case r.Accepted == 0:
-		return exit{ExitInput, "no file could be used; the table above says why"}
+		return exit{ExitRejected, "no file could be used; the report says why"}
 	case r.Rejected > 0:
 		return exit{ExitRejected, ""}
 	}

@@ -88,7 +88,7 @@ func TestOneOwnerForEachForeignLibrary(t *testing.T) {
 		"github.com/prometheus/client_golang": {"pkg/telemetry", "cmd"},
 		"github.com/alecthomas/kong":          {"cmd"},
 		"github.com/schollz/progressbar/v3":   {"cmd"},
-		"testing":                             {"pkg/testkit"},
+		"testing":                             {"pkg/testkit", "tiles/api/maptest"},
 	}
 	for _, p := range list(t, nil, "./...") {
 		rel := strings.TrimPrefix(p.ImportPath, module)

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Opens one snapshot with independent readers from PyPI and npm and compares rows, sums and geometry with our own.
+set -euo pipefail
+cd "$(dirname "$0")"
+root=$(cd ../.. && pwd)
+work=${ROADCOMB_INTEROP:-$root/.setup/interop}
+mkdir -p "$work"
+if [ ! -x "$work/venv/bin/python" ]; then
+  command -v python3 >/dev/null || { echo "datasets: python3 is missing; skipped"; exit 0; }
+  python3 -m venv "$work/venv" 2>/dev/null || { echo "datasets: python3-venv is missing; skipped"; exit 0; }
+fi
+if ! cmp -s requirements.txt "$work/venv/.roadcomb"; then
+  "$work/venv/bin/pip" install -q --disable-pip-version-check --only-binary=:all: -r requirements.txt || { echo "datasets: the Python readers cannot be installed here (PyPI); skipped"; exit 0; }
+  cp requirements.txt "$work/venv/.roadcomb"
+fi
+out=$work/out
+rm -rf "$out"
+demo=$work/drive
+(cd "$root" && go run ./datasets/interop/drive "$demo")
+set +e
+"$root/bin/roadcomb" process "$demo" --out "$out" --as-of 2024-05-13; code=$?
+set -e
+[ $code = 0 ] || [ $code = 3 ] || { echo "datasets: process failed with $code"; exit 1; }
+for q in frames observations drives cells epochs allocations; do
+  "$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT '$q' AS dataset, count(*) AS n FROM $q" | tail -n 1
+done > "$work/ours.csv"
+"$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT sum(quality_ppm), sum(h3 % 1000003), min(captured_at), max(captured_at) FROM observations" | tail -n 1 > "$work/sums.csv"
+"$work/venv/bin/python" readers.py "$out/datasets" "$work/ours.csv" "$work/sums.csv"
