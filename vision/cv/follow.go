@@ -8,7 +8,7 @@ import (
 )
 
 // followSide is the size that a patch is shrunk to before it is looked for: enough to know it again, cheap to slide.
-const followSide = 32
+const followSide = 16
 
 // Follow looks in another picture for what box shows in this one, at most reach pixels away and up to a sixth larger or
 // smaller. It gives the place and the normalised correlation there, −1 to 1; a patch without contrast gives 0.
@@ -27,6 +27,9 @@ func (im *Image) Follow(box image.Rectangle, to *Image, reach int) (image.Rectan
 	var best float32
 	var place image.Rectangle
 	for _, zoom := range [...]float64{1, 0.86, 1.17} {
+		if best > 0.95 {
+			break
+		}
 		patch, _ := im.grey(box, k*zoom)
 		if patch.Cols() > field.Cols() || patch.Rows() > field.Rows() || flat(patch) {
 			patch.Close()

@@ -1,9 +1,11 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"image"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -28,27 +30,70 @@ func (w *Worker) carry(_ context.Context, s *shot) error {
 	if n == nil || n.im == nil || n.verdict.Reason != "" {
 		return nil
 	}
-	for _, b := range n.boxes { // found there; what was carried there is not in yet
-		if c, ok := follow(n, b, s); ok {
-			s.boxes = append(s.boxes, c)
-			s.ages = append(s.ages, carryFrames) // goes no further
-		}
-	}
+	back := unmatched(n.boxes, s.boxes, s.im.Width()) // found there; what was carried there is not in yet
 	found := len(s.boxes) - len(s.ages)
+	var forth []survey.Box
+	var ages []int
 	for i, b := range s.boxes {
 		age := 0
 		if i >= found {
 			age = s.ages[i-found]
 		}
-		if age >= carryFrames {
-			continue
+		if age < carryFrames {
+			forth, ages = append(forth, b), append(ages, age+1)
 		}
-		if c, ok := follow(s, b, n); ok {
-			n.carried = append(n.carried, c)
-			n.ages = append(n.ages, age+1)
+	}
+	left := unmatched(forth, n.boxes, s.im.Width())
+	for _, i := range left {
+		if c, ok := follow(s, forth[i], n); ok {
+			n.carried, n.ages = append(n.carried, c), append(n.ages, ages[i])
+		}
+	}
+	for _, i := range back {
+		if c, ok := follow(n, n.boxes[i], s); ok {
+			s.boxes = append(s.boxes, c)
 		}
 	}
 	return nil
+}
+
+// unmatched gives the places in from of the boxes that have no partner in to: of the same class, at most twice as large
+// or small, and near. Nearest pairs are partners first, and a box is partner of one only: of two faces side by side of
+// which one is found again, the other is left.
+func unmatched(from, to []survey.Box, width int) []int {
+	type pair struct {
+		i, j int
+		d    float64
+	}
+	var pairs []pair
+	for i, a := range from {
+		for j, b := range to {
+			size := math.Sqrt(a.W * a.H / (b.W * b.H))
+			d := math.Hypot(a.X+a.W/2-b.X-b.W/2, a.Y+a.H/2-b.Y-b.H/2)
+			if a.Class == b.Class && size > 0.5 && size < 2 && d <= float64(reach(a, width)) {
+				pairs = append(pairs, pair{i, j, d})
+			}
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b pair) int { return cmp.Compare(a.d, b.d) })
+	partnered, taken := make([]bool, len(from)), make([]bool, len(to))
+	for _, p := range pairs {
+		if !partnered[p.i] && !taken[p.j] {
+			partnered[p.i], taken[p.j] = true, true
+		}
+	}
+	var out []int
+	for i, ok := range partnered {
+		if !ok {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+// reach is how far a box may move from one frame to the next, in pixels.
+func reach(b survey.Box, width int) int {
+	return int(2*math.Max(b.W, b.H) + carryReachShare*float64(width))
 }
 
 // follow looks for a box of one frame in the other, and reports false where the other covers the place already.
@@ -57,8 +102,7 @@ func follow(from *shot, b survey.Box, to *shot) (survey.Box, bool) {
 		return b, false
 	}
 	box := image.Rect(int(b.X), int(b.Y), int(math.Ceil(b.X+b.W)), int(math.Ceil(b.Y+b.H)))
-	reach := 2*max(box.Dx(), box.Dy()) + int(carryReachShare*float64(to.im.Width()))
-	place, like := from.im.Follow(box, to.im, reach)
+	place, like := from.im.Follow(box, to.im, reach(b, to.im.Width()))
 	if like < carryLikeness || place.Empty() {
 		return b, false
 	}
