@@ -110,3 +110,6 @@ func (s *sums) row(c survey.Cell) Row {
 		FirstSeen: state.Time(s.first), LastSeen: state.Time(s.last), LastReceived: state.Time(s.received), Seen: s.seen,
 	}
 }
+
+// timeOf is the time of a count of microseconds, which 0 is too.
+func timeOf(us int64) time.Time { return time.UnixMicro(us).UTC() }
