@@ -477,3 +477,18 @@ func TestTrustFallsInBandsAndHoldsUntilDecided(t *testing.T) {
 		}
 	}
 }
+
+func TestTwoCamerasInOneCarAreCompanionsAndTwoCarsThatMeetAreNot(t *testing.T) {
+	in := rewards.Inputs{Drives: drives("ann", "ben", "cat")}
+	for i := range 20 {
+		at, c := time.Duration(i)*4*time.Second, cellA+survey.Cell(i/2)<<9
+		in.Contributions = append(in.Contributions,
+			frame(3*i, 0, c, at, 800_000),
+			frame(3*i+1, 1, c, at+2*time.Second, 800_000),              // two seconds behind, all the way
+			frame(3*i+2, 2, cellA+survey.Cell(19-i)/2<<9, at, 800_000)) // the other way
+	}
+	got := rewards.Companions(in)
+	if len(got) != 1 || got[0].Drive != 1 || got[0].With != 0 || got[0].Frames != 20 || got[0].Score != survey.One {
+		t.Errorf("%+v", got)
+	}
+}

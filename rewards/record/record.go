@@ -432,6 +432,19 @@ func (in Inputs) Compute() (Outcome, error) {
 	return out, out.book(in.Accounts, in.Corrections)
 }
 
+// FindCompanions adds the finding of that kind to the drives it concerns. Contributions and Drives must be set.
+func (in *Inputs) FindCompanions() error {
+	ri, err := in.pure()
+	if err != nil {
+		return err
+	}
+	for _, c := range rewards.Companions(ri) {
+		d := &in.Drives[c.Drive]
+		d.Findings = append(d.Findings, rewards.Finding{Kind: rewards.KindCompanion, Score: c.Score})
+	}
+	return nil
+}
+
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
 	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Contributions: make([]rewards.Contribution, len(in.Contributions))}

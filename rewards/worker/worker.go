@@ -258,7 +258,9 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.ContributionsName:
 		in.Contributions, err = w.contributions(ctx, in.Epoch)
 	case record.DrivesName:
-		in.Drives, err = w.drives(ctx, in.Contributions)
+		if in.Drives, err = w.drives(ctx, in.Contributions); err == nil {
+			err = in.FindCompanions()
+		}
 	case record.PriorName:
 		in.Prior, err = w.prior(ctx, in.Contributions)
 	case record.SpendName:
@@ -579,6 +581,17 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 		for _, c := range in.Corrections {
 			if _, err := tx.Exec(ctx, `UPDATE corrections SET applied_epoch = $2 WHERE id = $1`, c.ID, e); err != nil {
 				return err
+			}
+		}
+		for _, d := range in.Drives { // found by the close itself; kept with ingest's findings, as evidence
+			for _, f := range d.Findings {
+				if f.Kind != rewards.KindCompanion {
+					continue
+				}
+				if _, err := tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5)
+					ON CONFLICT (drive_id, kind, subject) DO NOTHING`, string(d.ID), f.Kind, int64(f.Score), `{"epoch":"`+e+`"}`, state.Micros(w.now())); err != nil {
+					return err
+				}
 			}
 		}
 		if err := w.openHolds(ctx, tx, in, out); err != nil {
