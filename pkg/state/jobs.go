@@ -125,6 +125,9 @@ type Worker interface {
 
 // NewWorker makes a worker that runs the handlers.
 func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
 	if c.Poll <= 0 {
 		c.Poll = time.Second
 	}
@@ -136,7 +139,7 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 		q[QueueVision] = river.QueueConfig{MaxWorkers: c.Vision}
 	}
 	rc := &river.Config{
-		ID: c.ID, Queues: q, Workers: h.ws, Logger: log,
+		ID: c.ID, Queues: q, Workers: h.ws, Logger: slog.New(quiet{log.Handler()}),
 		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
 		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, 100*time.Millisecond),
 	}

@@ -52,7 +52,7 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	db := &DB{log: log}
+	db := &DB{log: slog.New(quiet{log.Handler()})}
 	switch {
 	case strings.HasPrefix(dsn, "sqlite:"):
 		path := strings.TrimPrefix(dsn, "sqlite:")
@@ -95,9 +95,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 	}
 	var err error
 	if db.pool != nil {
-		db.pgJobs, err = river.NewClient(riverpgxv5.New(db.pool), &river.Config{Logger: log})
+		db.pgJobs, err = river.NewClient(riverpgxv5.New(db.pool), &river.Config{Logger: db.log})
 	} else {
-		db.liteJobs, err = river.NewClient(riversqlite.New(db.write), &river.Config{Logger: log})
+		db.liteJobs, err = river.NewClient(riversqlite.New(db.write), &river.Config{Logger: db.log})
 	}
 	if err != nil {
 		db.Close()
@@ -105,6 +105,15 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 	}
 	return db, nil
 }
+
+// quiet keeps the queue's own housekeeping out of our logs: only its warnings pass.
+type quiet struct{ slog.Handler }
+
+func (q quiet) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelWarn && q.Handler.Enabled(ctx, l)
+}
+func (q quiet) WithAttrs(as []slog.Attr) slog.Handler { return quiet{q.Handler.WithAttrs(as)} }
+func (q quiet) WithGroup(n string) slog.Handler       { return quiet{q.Handler.WithGroup(n)} }
 
 func redactDSN(dsn string) string {
 	if u, err := url.Parse(dsn); err == nil {
