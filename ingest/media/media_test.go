@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"testing"
@@ -399,4 +400,54 @@ func BenchmarkReadGPMF(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "films/s")
+}
+
+// TestExifToolAgrees runs where exiftool is installed (Debian: libimage-exiftool-perl).
+func TestExifToolAgrees(t *testing.T) {
+	bin, err := exec.LookPath("exiftool")
+	if err != nil {
+		t.Skip("exiftool is not installed")
+	}
+	b := shared(t, "gopro", "karma.mp4")
+	file := filepath.Join(t.TempDir(), "-karma.mp4") // a name like an option
+	if err := os.WriteFile(file, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	from := time.Now()
+	theirs, err := media.ExifTool(t.Context(), bin, file)
+	slow := time.Since(from)
+	if err != nil || len(theirs) < 10 {
+		t.Fatal(len(theirs), err)
+	}
+	from = time.Now()
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	t.Logf("exiftool took %v, this package %v", slow, time.Since(from))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// This film holds two position streams, the receiver's and the drone's own estimate, and exiftool gives the second.
+	c, compared := f.Clean(trace.Gate{}), 0
+	for _, x := range theirs {
+		y, ok := c.At(x.Time.Sub(c.Start))
+		if !ok {
+			continue
+		}
+		compared++
+		if d := geo.Distance(x.Point, y.Point); d > 5 {
+			t.Errorf("at %v: %.1f m apart", x.Time, float64(d))
+		}
+	}
+	if compared < 10 {
+		t.Errorf("%d of %d compared", compared, len(theirs))
+	}
+	if _, err := media.ExifTool(t.Context(), filepath.Join(t.TempDir(), "absent"), file); survey.KindOf(err) != survey.Unavailable {
+		t.Error(err)
+	}
+	junk := filepath.Join(t.TempDir(), "junk.mp4")
+	if err := os.WriteFile(junk, []byte("junk"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if fs, err := media.ExifTool(t.Context(), bin, junk); err != nil || len(fs) != 0 {
+		t.Error(fs, err)
+	}
 }

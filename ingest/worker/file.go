@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 	"time"
 	"unicode"
@@ -125,7 +127,7 @@ func (w *Worker) look(ctx context.Context, cfg Config, u upload, f *file) error 
 		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": len(body)}, "")
 		return nil
 	}
-	return f.read(cfg, body)
+	return f.read(ctx, cfg, body)
 }
 
 // lookFilm streams a film that is too large to hold. That its bytes are right is remembered: a long upload may need more
@@ -157,7 +159,7 @@ func (w *Worker) lookFilm(ctx context.Context, cfg Config, u upload, f *file) er
 			return err
 		}
 	}
-	return f.readFilm(cfg, &blocks{ctx: ctx, s: w.Store, key: f.object, size: n})
+	return f.readFilm(ctx, cfg, &blocks{ctx: ctx, s: w.Store, key: f.object, size: n})
 }
 
 func (w *Worker) verified(ctx context.Context, object, etag string) (bool, error) {
@@ -185,7 +187,7 @@ func (f *file) missing(err error) error {
 }
 
 // read finds out what the bytes are. Its error is that of storage.
-func (f *file) read(cfg Config, body []byte) error {
+func (f *file) read(ctx context.Context, cfg Config, body []byte) error {
 	switch {
 	case exif.Is(body):
 		f.kind = kindImage
@@ -194,7 +196,7 @@ func (f *file) read(cfg Config, body []byte) error {
 		f.readJSON(body)
 	case media.Is(body):
 		f.kind = kindFilm
-		return f.readFilm(cfg, bytes.NewReader(body))
+		return f.readFilm(ctx, cfg, bytes.NewReader(body))
 	case trace.IsGPX(body):
 		f.kind = kindTrack
 		tr, st, err := trace.ReadGPX(bytes.NewReader(body))
@@ -209,7 +211,7 @@ func (f *file) read(cfg Config, body []byte) error {
 	return nil
 }
 
-func (f *file) readFilm(cfg Config, r io.ReaderAt) error {
+func (f *file) readFilm(ctx context.Context, cfg Config, r io.ReaderAt) error {
 	film, err := media.Read(r, f.bytes)
 	switch survey.KindOf(err) {
 	case survey.Unsupported:
@@ -227,6 +229,15 @@ func (f *file) readFilm(cfg Config, r io.ReaderAt) error {
 		f.reject(survey.ReasonCorrupt, nil, "The film has no picture.")
 		return nil
 	}
+	if film.Format == "" && cfg.ExifTool != "" {
+		if film.Fixes, err = outside(ctx, cfg.ExifTool, r, f.bytes); err != nil {
+			return fmt.Errorf("read film %q: %w", f.path, err)
+		}
+		if len(film.Fixes) > 0 {
+			film.Format = "exiftool"
+		}
+		f.film = film
+	}
 	if film.Format == "" { // a track beside it may place it
 		return nil
 	}
@@ -241,6 +252,30 @@ func (f *file) readFilm(cfg Config, r io.ReaderAt) error {
 			"The film's track has %d positions, but none that can be trusted.", len(film.Fixes))
 	}
 	return nil
+}
+
+// outsideTime bounds one run of another program.
+const outsideTime = 90 * time.Second
+
+// outside copies a film to a file of its own for exiftool to read.
+func outside(ctx context.Context, bin string, r io.ReaderAt, size int64) ([]media.Fix, error) {
+	dir, err := os.MkdirTemp("", "roadcomb-film-")
+	if err != nil {
+		return nil, survey.Errorf(survey.Unavailable, "%w", err).WithHint("free some disk space for temporary files")
+	}
+	defer os.RemoveAll(dir)
+	name := filepath.Join(dir, "film.mp4")
+	w, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	_, err = io.Copy(w, io.NewSectionReader(r, 0, size))
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, outsideTime)
+	defer cancel()
+	return media.ExifTool(ctx, bin, name)
 }
 
 // blocks reads an object by range, a block at a time, and keeps the last few: metadata lies close together.

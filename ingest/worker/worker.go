@@ -54,6 +54,10 @@ type Config struct {
 	// choice on their own machine (the headless command, the demo), never for a network that takes uploads.
 	NoTrim bool
 
+	// ExifTool is the path of the program exiftool, asked for the positions of films of kinds that are not read here; ""
+	// asks nobody. See media.ExifTool on whose films to give it.
+	ExifTool string
+
 	Rules trace.Rules // how drives are cut; Trim and Zones are set by the worker
 	Gate  trace.Gate  // which fixes of a track are trusted
 }

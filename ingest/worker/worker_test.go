@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -669,5 +670,28 @@ func TestAFilmWithoutPositionsIsPlacedByTheTrackBesideIt(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestExifToolIsAskedOnlyWhenGiven(t *testing.T) {
+	bin, err := exec.LookPath("exiftool")
+	if err != nil {
+		t.Skip("exiftool is not installed")
+	}
+	b := folder(t, "", "egoblur-lp")["test_lp_video.mp4"]
+	for _, c := range []struct{ bin, want string }{{"", "no_position"}, {bin, "no_position"}, {"/nowhere/exiftool", ""}} {
+		n := open(t)
+		n.w.Config.ExifTool = c.bin
+		id := n.send("c1", map[string][]byte{"a.mp4": b}, survey.UploadOptions{})
+		err := n.w.Ingest(t.Context(), id)
+		if c.want == "" {
+			if survey.KindOf(err) != survey.Unavailable {
+				t.Errorf("a program that is not there: %v", err)
+			}
+			continue
+		}
+		if vs := n.verdicts(id); err != nil || vs["a.mp4"] != c.want {
+			t.Errorf("%q: %v %v", c.bin, vs, err)
+		}
 	}
 }
