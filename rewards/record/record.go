@@ -422,14 +422,19 @@ func (in Inputs) Compute() (Outcome, error) {
 		return Outcome{}, survey.Errorf(survey.Invalid, "ruleset %s begins with epoch %s, after %s", rs.Version, rs.From, in.Epoch)
 	}
 	out := Outcome{Version: rs.Version}
-	ri, err := in.pure()
-	if err != nil {
-		return Outcome{}, err
-	}
-	if out.Result, err = rewards.Close(ri, rs); err != nil {
+	if out.Result, err = in.Decide(rs); err != nil {
 		return Outcome{}, err
 	}
 	return out, out.book(in.Accounts, in.Corrections)
+}
+
+// Decide is what the epoch pays by a ruleset, be it its own or another; no account is touched.
+func (in Inputs) Decide(rs rewards.Ruleset) (rewards.Result, error) {
+	ri, err := in.pure()
+	if err != nil {
+		return rewards.Result{}, err
+	}
+	return rewards.Close(ri, rs)
 }
 
 // FindCompanions adds the finding of that kind to the drives it concerns. Contributions and Drives must be set.

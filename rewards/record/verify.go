@@ -97,6 +97,25 @@ func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 	return v.Report, nil
 }
 
+// OpenInputs reads a published epoch's inputs, whose hashes must be those of the manifest.
+func OpenInputs(fsys fs.FS) (Inputs, Manifest, error) {
+	text, err := readFile(fsys, ManifestName)
+	if err != nil {
+		return Inputs{}, Manifest{}, err
+	}
+	m, err := ReadManifest(text)
+	if err != nil {
+		return Inputs{}, m, err
+	}
+	v := verifier{}
+	f := v.load(fsys, m.Inputs, InputNames())
+	if len(v.Differences) > 0 {
+		return Inputs{}, m, survey.Errorf(survey.Invalid, "epoch %s: %s", m.Epoch, v.Differences[0])
+	}
+	in, err := ReadInputs(m.Epoch, f)
+	return in, m, err
+}
+
 type verifier struct{ Report }
 
 func (v *verifier) add(file string, line int, format string, args ...any) {
