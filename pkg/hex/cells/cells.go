@@ -55,6 +55,10 @@ type Cells struct {
 	Log    *slog.Logger     // nil discards
 	Clock  func() time.Time // nil means time.Now
 	Config Config
+
+	// Also runs in Index's transaction after the cells, for what else follows from a drive's published frames
+	// (hex/roadstate); nil when nothing does.
+	Also func(context.Context, *state.Tx, survey.DriveID) error
 }
 
 func (c *Cells) now() time.Time {
@@ -94,6 +98,11 @@ func (c *Cells) index(ctx context.Context, tx *state.Tx, id survey.DriveID) erro
 	changed, err := c.Apply(ctx, tx, []DriveObservations{{Drive: id, Observations: obs}})
 	if err != nil {
 		return err
+	}
+	if c.Also != nil {
+		if err := c.Also(ctx, tx, id); err != nil {
+			return err
+		}
 	}
 	keys := make([]string, len(changed))
 	for i, cell := range changed {
