@@ -82,7 +82,7 @@ func (d *drive) against(ctx context.Context, tx *state.Tx, u upload) (out []find
 	}
 	var same []count
 	if !findings.Rounded(d.frames) {
-		same, err = counts(ctx, tx, `SELECT b.drive_id, COUNT(DISTINCT a.id) FROM frames a JOIN frames b ON b.cell = a.cell AND b.lat_e7 = a.lat_e7
+		same, err = counts(ctx, tx, `SELECT b.drive_id, COUNT(DISTINCT a.id) FROM frames a JOIN frames b ON b.lat_e7 = a.lat_e7
 		AND b.lon_e7 = a.lon_e7 AND b.upload_id <> a.upload_id WHERE a.drive_id = $1 GROUP BY b.drive_id ORDER BY b.drive_id`, string(d.drive.ID))
 		if err != nil {
 			return nil, err
