@@ -40,9 +40,11 @@ type bench struct {
 	n   int
 }
 
-func newBench(t testing.TB) *bench {
+func newBench(t testing.TB) *bench { return newBenchOn(t, testkit.DB(t)) }
+
+func newBenchOn(t testing.TB, db *state.DB) *bench {
 	b := &bench{TB: t, ctx: context.Background(), now: epoch.End().Add(72 * time.Hour)}
-	b.w = worker.Worker{DB: testkit.DB(t), Store: testkit.S3(t), Clock: func() time.Time { return b.now }}
+	b.w = worker.Worker{DB: db, Store: testkit.S3(t), Clock: func() time.Time { return b.now }}
 	b.exec(`INSERT INTO contributors (id, payout_address, created_at) VALUES ($1, '', 1), ($2, '0x2222222222222222222222222222222222222222', 1)`, ann, ben)
 	return b
 }
@@ -331,7 +333,11 @@ func (b *bench) verify(e survey.Epoch, previous fs.FS) {
 }
 
 func TestHeldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T) {
-	b := newBench(t)
+	testkit.Engines(t, heldEarningsWaitForTheDecisionAndAreThenBookedOnce)
+}
+
+func heldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
 	good := b.drive(ann, monday.Add(10*time.Hour), 3)
 	bad := b.drive(ben, monday.Add(40*time.Hour), 3)
 	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'repeated_motion', 900000, '{"shared":9}', 1), ($2, 'two_places', 1000000, '{}', 1)`, bad, good)
@@ -380,7 +386,11 @@ func TestHeldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T) {
 }
 
 func TestAdjustmentsOrdersSpendAndReviewsReachTheEpoch(t *testing.T) {
-	b := newBench(t)
+	testkit.Engines(t, adjustmentsOrdersSpendAndReviewsReachTheEpoch)
+}
+
+func adjustmentsOrdersSpendAndReviewsReachTheEpoch(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
 	b.drive(ann, monday.Add(10*time.Hour), 3)
 	us := func(d time.Duration) int64 { return monday.Add(d).UnixMicro() }
 	b.exec(`INSERT INTO work_orders (id, cell, price, opens_at, closes_at) VALUES ('o', $1, 55, $2, $3), ('o', $4, 66, $2, $5)`,
