@@ -92,7 +92,8 @@ func (f *Features) ReadGeoJSON(ctx context.Context, r io.Reader, workers int) (s
 				return ctx.Err()
 			}
 			if p.err != nil {
-				return survey.Errorf(survey.Invalid, "line %d: %w", line+p.line, p.err)
+				return survey.Errorf(survey.Invalid, "line %d: %w", line+p.line, p.err).
+					WithHint("the input must hold one GeoJSON Feature a line; ogr2ogr -f GeoJSONSeq makes that of other formats")
 			}
 			line += p.line
 			skipped += p.skipped

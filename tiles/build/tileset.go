@@ -84,6 +84,24 @@ func (s *TileSet) AddPoint(l Layer, p XY) {
 	}
 }
 
+// AddNear adds every tile of the layer that a line within a distance of p could be in.
+func (s *TileSet) AddNear(l Layer, p geo.Point, within geo.Meters) {
+	b := emptyBox
+	for _, q := range []geo.BearingDeg{0, 90, 180, 270} {
+		b.add(Project(geo.Destination(p, q, within)))
+	}
+	if b.x1-b.x0 > 1<<(worldBits-1) { // over the antimeridian: both edges
+		for z := l.MinZoom; z <= l.MaxZoom; z++ {
+			s.addBox(box{b.x1, b.y0, 1<<worldBits - 1, b.y1}, z, false, l.buffer())
+			s.addBox(box{0, b.y0, b.x0, b.y1}, z, false, l.buffer())
+		}
+		return
+	}
+	for z := l.MinZoom; z <= l.MaxZoom; z++ {
+		s.addBox(b, z, false, l.buffer())
+	}
+}
+
 // AddPolygon adds every tile of the layer that a polygon's box touches.
 func (s *TileSet) AddPolygon(l Layer, rings ...[]geo.Point) {
 	f := NewFeatures(nil)

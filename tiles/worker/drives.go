@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -38,8 +40,16 @@ type drive struct {
 	pieces          [][]build.XY
 }
 
-// driveChange is a drive as drawn before and as it is now; nil when nothing was or is drawn.
-type driveChange struct{ old, new *drive }
+// driveChange is a changed drive: as recorded when it was last drawn and as it is now (nil when nothing was or is to be
+// drawn), and where any of its frames is, whatever its state.
+//
+// The record alone would not do to find the tiles that may show the drive: a run that stopped between the manifest and
+// the record has published more than the record says, and so has one that read frames which were published after the
+// change feed was read and are removed now. But no tile can show a frame that has no row, and rows are never deleted.
+type driveChange struct {
+	old, new *drive
+	places   []geo.Point
+}
 
 // frame is a published frame.
 type frame struct {
@@ -181,6 +191,21 @@ func (r *run) readDrive(ctx context.Context, id string) (c driveChange, err erro
 	if err != nil {
 		return c, err
 	}
+	rows, err := r.w.DB.Query(ctx, `SELECT lat_e7, lon_e7 FROM frames WHERE drive_id = $1`, id)
+	if err != nil {
+		return c, fmt.Errorf("read frames of drive %s: %w", id, err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var lat, lon int64
+		if err := rows.Scan(&lat, &lon); err != nil {
+			return c, err
+		}
+		c.places = append(c.places, geo.FromE7(lat, lon))
+	}
+	if err := rows.Err(); err != nil {
+		return c, err
+	}
 	t := tracer{emit: func(d *drive) error { c.new = d; return nil }}
 	err = r.eachFrame(ctx, `drive_id = $2 ORDER BY seq`, []any{id}, t.add)
 	if err == nil {
@@ -208,8 +233,20 @@ func (r *run) eachFrame(ctx context.Context, where string, args []any, fn func(f
 	return rows.Err()
 }
 
-// saveDrives records what is drawn now.
+// saveDrives records what is drawn now. The record is only as good as the reads behind it: when another run has recorded
+// since this one began, it gives errOvertaken.
 func (r *run) saveDrives(ctx context.Context, tx *state.Tx) error {
+	next := strconv.FormatInt(r.turn+1, 10)
+	n, err := tx.Exec(ctx, `UPDATE meta SET value = $1 WHERE key = $2 AND value = $3`, next, turnKey, strconv.FormatInt(r.turn, 10))
+	if err == nil && n == 0 && r.turn == 0 {
+		n, err = tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, turnKey, next)
+	}
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return errOvertaken
+	}
 	if r.allDrives != nil {
 		if _, err := tx.Exec(ctx, `DELETE FROM tile_drives`); err != nil {
 			return err
@@ -235,6 +272,24 @@ func (r *run) saveDrives(ctx context.Context, tx *state.Tx) error {
 	return nil
 }
 
+// turnKey counts the runs that recorded what they drew.
+const turnKey = "tiles.turn"
+
+var errOvertaken = survey.Errorf(survey.Conflict, "another run recorded its tiles meanwhile")
+
+// readTurn notes which run this one follows.
+func (r *run) readTurn(ctx context.Context) error {
+	var v string
+	err := r.w.DB.QueryRow(ctx, `SELECT value FROM meta WHERE key = $1`, turnKey).Scan(&v)
+	if errors.Is(err, state.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		r.turn, err = strconv.ParseInt(v, 10, 64)
+	}
+	return err
+}
+
 func saveDrive(ctx context.Context, tx *state.Tx, d *drive) error {
 	x0, y0, x1, y1 := d.box()
 	_, err := tx.Exec(ctx, `INSERT INTO tile_drives (drive_id, x0, y0, x1, y1, captured_at, ended_at, frames, distance_mm, line)
@@ -246,39 +301,50 @@ func saveDrive(ctx context.Context, tx *state.Tx, d *drive) error {
 	return err
 }
 
-// dirtyLines adds the tiles in which the changed drives were or are drawn.
+// dirtyLines adds the tiles in which the changed drives are or may have been drawn: a line between two frames stays
+// within gapDistance of the first.
 func (r *run) dirtyLines(t *build.TileSet, l build.Layer) {
-	r.eachPiece(func(p []build.XY) {
-		if len(p) > 1 {
-			t.AddLine(l, p)
-		}
-	})
-}
-
-// dirtyPoints adds the tiles in which the frames of the changed drives were or are drawn.
-func (r *run) dirtyPoints(t *build.TileSet, l build.Layer) {
-	r.eachPiece(func(p []build.XY) {
-		for _, v := range p {
-			t.AddPoint(l, v)
-		}
-	})
-}
-
-func (r *run) eachPiece(fn func([]build.XY)) {
 	for _, c := range r.drive {
-		for _, d := range []*drive{c.old, c.new} {
-			if d != nil {
-				for _, p := range d.pieces {
-					fn(p)
+		for _, p := range c.places {
+			t.AddNear(l, p, gapDistance)
+		}
+		if c.old != nil {
+			for _, p := range c.old.pieces {
+				t.AddLine(l, p)
+			}
+		}
+	}
+}
+
+// dirtyPoints adds the tiles in which the frames of the changed drives are or may have been drawn.
+func (r *run) dirtyPoints(t *build.TileSet, l build.Layer) {
+	for _, c := range r.drive {
+		for _, p := range c.places {
+			t.AddPoint(l, build.Project(p))
+		}
+		if c.old != nil {
+			for _, p := range c.old.pieces {
+				for _, v := range p {
+					t.AddPoint(l, v)
 				}
 			}
 		}
 	}
 }
 
-// drawn makes the layer of l, whose tiles hold at most 4 MiB before compression and 50,000 features, the newest.
-func drawn(l schema.Layer, f *build.Features) build.Layer {
-	return build.Layer{Name: l.Name, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Features: f, MaxFeatures: 50_000, MaxBytes: 4 << 20}
+// drawn makes the layer of l with the budget of drives and frames.
+func (r *run) drawn(l schema.Layer, f *build.Features) build.Layer {
+	n, b := r.budget()
+	return build.Layer{Name: l.Name, MinZoom: l.MinZoom, MaxZoom: l.MaxZoom, Features: f, MaxFeatures: n, MaxBytes: b}
+}
+
+func (r *run) budget() (features, bytes int) {
+	return cmp.Or(r.w.Config.MaxFeatures, 50_000), cmp.Or(r.w.Config.MaxBytes, 4<<20)
+}
+
+func (r *run) budgetPlan() string {
+	n, b := r.budget()
+	return fmt.Sprintf(" budget=%d/%d", n, b)
 }
 
 // lines draws the drives, or those near the tiles of only, with attributes in the order of the layer's fields.
@@ -304,7 +370,7 @@ func (r *run) lines(ctx context.Context, l schema.Layer, only *build.TileSet, va
 		}
 		f.End()
 	}
-	return drawn(l, f), nil
+	return r.drawn(l, f), nil
 }
 
 // drivesNear gives all drives, or at least those that touch the tiles of only, by id.
@@ -363,7 +429,7 @@ func (r *run) points(ctx context.Context, l schema.Layer, only *build.TileSet, v
 		return nil
 	}
 	if only == nil {
-		return drawn(l, f), r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, add)
+		return r.drawn(l, f), r.eachFrame(ctx, `1 = 1 ORDER BY drive_id, seq`, nil, add)
 	}
 	frames, err := r.framesIn(ctx, only)
 	if err != nil {
@@ -374,7 +440,7 @@ func (r *run) points(ctx context.Context, l schema.Layer, only *build.TileSet, v
 			return build.Layer{}, err
 		}
 	}
-	return drawn(l, f), nil
+	return r.drawn(l, f), nil
 }
 
 // angle is a heading in whole degrees; no value when it is unknown.
@@ -389,12 +455,12 @@ func angle(d *mvt.Dict, mdeg int64) mvt.Value {
 type sequences struct{ r *run }
 
 func (s sequences) set() schema.Set       { l, _ := schema.Get(schema.Sequences); return l }
-func (s sequences) plan() string          { return "sequences/1" }
+func (s sequences) plan() string          { return "sequences/1" + s.r.budgetPlan() }
 func (s sequences) raster() *build.Raster { return nil }
 
 func (s sequences) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
-	s.r.dirtyLines(&t, drawn(s.set().Layers[0], nil))
+	s.r.dirtyLines(&t, s.r.drawn(s.set().Layers[0], nil))
 	return &t, nil
 }
 
@@ -409,12 +475,12 @@ func (s sequences) layers(ctx context.Context, only *build.TileSet) ([]build.Lay
 type images struct{ r *run }
 
 func (s images) set() schema.Set       { l, _ := schema.Get(schema.Images); return l }
-func (s images) plan() string          { return "images/1" }
+func (s images) plan() string          { return "images/1" + s.r.budgetPlan() }
 func (s images) raster() *build.Raster { return nil }
 
 func (s images) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
-	s.r.dirtyPoints(&t, drawn(s.set().Layers[0], nil))
+	s.r.dirtyPoints(&t, s.r.drawn(s.set().Layers[0], nil))
 	return &t, nil
 }
 
@@ -443,7 +509,7 @@ type panoramax struct{ r *run }
 
 func (s panoramax) set() schema.Set       { l, _ := schema.Get(schema.Panoramax); return l }
 func (s panoramax) raster() *build.Raster { return nil }
-func (s panoramax) plan() string          { return "panoramax/1" + bandPlan(s.bands()) }
+func (s panoramax) plan() string          { return "panoramax/1" + s.r.budgetPlan() + bandPlan(s.bands()) }
 func (s panoramax) bands() []band {
 	g := s.set().Layer(schema.Grid)
 	return s.r.bands(g.MinZoom, g.MaxZoom)
@@ -452,8 +518,8 @@ func (s panoramax) bands() []band {
 func (s panoramax) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
 	s.r.dirtyCells(&t, s.bands())
-	s.r.dirtyLines(&t, drawn(s.set().Layer(schema.Sequences), nil))
-	s.r.dirtyPoints(&t, drawn(s.set().Layer(schema.Pictures), nil))
+	s.r.dirtyLines(&t, s.r.drawn(s.set().Layer(schema.Sequences), nil))
+	s.r.dirtyPoints(&t, s.r.drawn(s.set().Layer(schema.Pictures), nil))
 	return &t, nil
 }
 

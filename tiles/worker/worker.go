@@ -44,6 +44,9 @@ type Config struct {
 	Freshness *freshness.Params
 	// MaxDeltas is how many deltas a layer may have before they are folded; 0 means 8.
 	MaxDeltas int
+	// MaxFeatures and MaxBytes (before compression) bound drives and frames in one tile; 0 means 50,000 and 4 MiB. Over
+	// them the newest and best are kept and the rest counted in the archive's metadata.
+	MaxFeatures, MaxBytes int
 	// Workers is how many cores a build uses; 0 means all.
 	Workers int
 }
@@ -93,7 +96,7 @@ func (w *Worker) Rebuild(ctx context.Context) (Result, error) { return w.attempt
 func (w *Worker) attempt(ctx context.Context, full bool) (Result, error) {
 	for try := 0; ; try++ {
 		r, err := w.once(ctx, full)
-		if !errors.Is(err, store.ErrExists) || try == 5 {
+		if try == 5 || !errors.Is(err, store.ErrExists) && !errors.Is(err, errOvertaken) {
 			return r, err
 		}
 	}
@@ -142,6 +145,10 @@ func Manifest(ctx context.Context, s *store.Store) (archive.Manifest, string, er
 
 func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 	res := Result{Layers: map[string]Published{}}
+	run := &run{w: w, asOf: w.asOf(), res: &res}
+	if err := run.readTurn(ctx); err != nil {
+		return res, fmt.Errorf("read the count of runs: %w", err)
+	}
 	changes, err := state.Changes(ctx, w.DB, consumer)
 	if err != nil {
 		return res, fmt.Errorf("read changes: %w", err)
@@ -151,7 +158,6 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 	if err != nil {
 		return res, fmt.Errorf("read tile manifest: %w", err)
 	}
-	run := &run{w: w, asOf: w.asOf(), res: &res}
 	if run.base, err = cells.Base(ctx, w.DB); err != nil {
 		return res, fmt.Errorf("read cells: %w", err)
 	}
@@ -245,6 +251,7 @@ type run struct {
 	cells []survey.Cell          // changed
 	drive map[string]driveChange // changed
 
+	turn      int64    // runs recorded before this one began
 	allDrives []*drive // by id; nil unless all were read anew
 }
 
@@ -299,9 +306,16 @@ func tileset(l layer, bounds [4]float64) archive.Tileset {
 		VectorLayers: s.VectorLayers(), Plan: l.plan()}
 }
 
+// layerBounds is the box of what is shown at the largest zoom: the coarse cells of low zooms reach far beyond the data.
 func layerBounds(ls []build.Layer) (b [4]float64) {
+	last := 0
 	for _, l := range ls {
-		b = joinBounds(b, l.Features.Bounds())
+		last = max(last, l.MaxZoom)
+	}
+	for _, l := range ls {
+		if l.MaxZoom == last {
+			b = joinBounds(b, l.Features.Bounds())
+		}
 	}
 	return b
 }
