@@ -16,7 +16,6 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
@@ -340,22 +339,14 @@ func (p *platform) collect(ctx context.Context, out string) error {
 }
 
 func (p *platform) collectDatasets(ctx context.Context, dir string) error {
-	head, _, err := p.store.Get(ctx, store.Lake, store.SnapshotHead, 1<<20)
+	snap, err := p.snapshot(ctx)
 	if survey.KindOf(err) == survey.NotFound {
 		return nil
 	} else if err != nil {
 		return err
 	}
-	var h dataworker.Head
-	if err := json.Unmarshal(head, &h); err != nil {
-		return err
-	}
-	body, _, err := p.store.Get(ctx, store.Lake, h.Snapshot, 256<<20)
+	body, err := json.MarshalIndent(snap, "", " ")
 	if err != nil {
-		return err
-	}
-	var snap dataworker.Snapshot
-	if err := json.Unmarshal(body, &snap); err != nil {
 		return err
 	}
 	for _, d := range snap.Datasets {

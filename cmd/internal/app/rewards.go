@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -12,12 +13,15 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards/merkle"
 	"github.com/roadcomb/roadcomb/rewards/record"
+	"github.com/roadcomb/roadcomb/rewards/settle"
 )
 
 type rewardsCmd struct {
 	Verify  rewardsVerifyCmd  `cmd:"" help:"Compute a published epoch again from its inputs and say what differs."`
 	Explain rewardsExplainCmd `cmd:"" help:"Say why a contributor got what it got in an epoch."`
+	Publish rewardsPublishCmd `cmd:"" help:"Attest an epoch's root to the distributor on a chain; shows the plan unless told to send."`
 }
 
 // epochFS opens a published epoch: a folder, or an http(s) address under which its files lie.
@@ -106,5 +110,66 @@ func (c *rewardsExplainCmd) Run(ctx context.Context, e *environ) error {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "epoch %s, contributor %s: %s tokens, %s held\n", x.Epoch, x.Contributor, x.Amount, x.Held)
+	return nil
+}
+
+type rewardsPublishCmd struct {
+	Epoch    string `arg:"" help:"Folder or address of a published epoch; it is verified first." placeholder:"DIR|URL"`
+	RPC      string `help:"JSON-RPC endpoint of the chain." required:"" env:"ROADCOMB_RPC" placeholder:"URL"`
+	Contract string `help:"Address of the distributor." required:"" env:"ROADCOMB_DISTRIBUTOR" placeholder:"0x…"`
+	KeyFile  string `help:"File that holds the oracle's private key in hex, readable by its owner only." type:"path" placeholder:"FILE"`
+	DryRun   bool   `help:"Show what would be sent, and send nothing." default:"true" negatable:""`
+}
+
+func (rewardsPublishCmd) Help() string {
+	return "Nothing is sent unless --no-dry-run is given. The plan names every reason why the transaction would fail."
+}
+
+func (c *rewardsPublishCmd) Run(ctx context.Context, e *environ) error {
+	f, err := epochFS(ctx, c.Epoch)
+	if err != nil {
+		return err
+	}
+	at, err := merkle.ParseAddress(c.Contract)
+	if err != nil {
+		return exit{ExitUsage, fmt.Sprintf("--contract: %v", err)}
+	}
+	var key *ecdsa.PrivateKey
+	var oracle merkle.Address
+	if c.KeyFile != "" {
+		if key, oracle, err = settle.LoadKey(c.KeyFile); err != nil {
+			return err
+		}
+	}
+	if !c.DryRun && key == nil {
+		return exit{ExitUsage, "--no-dry-run needs --key-file"}
+	}
+	r, err := record.Verify(f, nil)
+	if err != nil {
+		return err
+	}
+	chain, err := settle.Dial(ctx, c.RPC)
+	if err != nil {
+		return err
+	}
+	d := settle.Distributor{Chain: chain, Address: at}
+	plan, err := d.Plan(ctx, r, oracle)
+	if err != nil {
+		return err
+	}
+	if err := writeJSON(e.stdout, plan); err != nil {
+		return err
+	}
+	if c.DryRun {
+		return nil
+	}
+	if len(plan.Problems) > 0 {
+		return exit{ExitInput, "not sent: " + strings.Join(plan.Problems, "; ")}
+	}
+	tx, err := d.Attest(ctx, plan, key, nil)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "sent %s\n", tx)
 	return nil
 }

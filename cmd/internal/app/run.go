@@ -49,6 +49,7 @@ type cli struct {
 	Tick    tickCmd    `cmd:"" help:"Run what is due once: tiles, datasets, epochs, sweeping."`
 	Process processCmd `cmd:"" help:"Run the whole chain once over local footage, and exit."`
 	Query   queryCmd   `cmd:"" help:"Ask the datasets in SQL."`
+	Cells   cellsCmd   `cmd:"" help:"The state of cells."`
 	Keys    keysCmd    `cmd:"" help:"Customers' API keys."`
 	Vision  visionCmd  `cmd:"" help:"Look at frames again, or take one down."`
 	Tiles   tilesCmd   `cmd:"" help:"Map tiles from files."`

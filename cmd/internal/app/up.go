@@ -202,6 +202,9 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 
 // tick enqueues what is due now. It is idempotent: every job finds out itself whether there is something to do.
 func (p *platform) tick(ctx context.Context, now time.Time) error {
+	if _, err := p.rewards.Lapse(ctx); err != nil {
+		return err
+	}
 	epochs, err := p.rewards.OpenEpochs(ctx, now)
 	if err != nil {
 		return err
