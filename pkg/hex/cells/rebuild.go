@@ -19,12 +19,18 @@ const rebuildBatch = 1 << 18
 // Rebuild recomputes the whole cell state from observations alone, in the transaction: every row before is dropped. The
 // observations come in any order, each frame once (as the lake's observations dataset holds them); a failing iterator
 // fails the rebuild. The rows are those that Index has kept up to date, byte for byte. Cells that differ from before are
-// not marked as changed: the caller knows why it rebuilds.
+// not marked as changed: the caller knows why it rebuilds. A drive that the observations do not have yet is gone until it
+// is indexed again, so stop indexing, or export, first.
 //
 // Memory is bounded by a batch of observations and the parts of one area.
 func (c *Cells) Rebuild(ctx context.Context, tx *state.Tx, observations iter.Seq2[survey.Observation, error]) error {
 	if r := c.Config.res(); r < 5 || r > 15 {
 		return survey.Errorf(survey.Invalid, "cell resolution %d is not 5 to 15", r)
+	}
+	if c.DB.Postgres() { // indexing waits; SQLite has one writer anyway
+		if _, err := tx.Exec(ctx, `LOCK TABLE cell_parts, cells IN ACCESS EXCLUSIVE MODE`); err != nil {
+			return err
+		}
 	}
 	for _, table := range []string{"cells", "cell_parts"} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table); err != nil {

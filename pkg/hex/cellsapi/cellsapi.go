@@ -19,6 +19,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
 	"github.com/roadcomb/roadcomb/pkg/hex/orders"
+	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -55,12 +56,14 @@ type Deps struct {
 	Clock         func() time.Time // nil means time.Now
 	Params        freshness.Params // zero means freshness.Current
 	OperatorToken string           // opens making orders; empty closes it
+	Roads         *roadstate.Roads // nil when no OSM extract is given: then no road is known
 	Config        Config
 }
 
 type server struct {
 	Deps
 	limit *httpx.Limiter
+	roads *network // nil without an extract
 }
 
 // Register adds the operations under /v1/cells, /v1/opportunity and /v1/orders to the API.
@@ -76,6 +79,9 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 	}
 	d.Config = d.Config.withDefaults()
 	s := &server{Deps: d, limit: &httpx.Limiter{Rate: d.Config.Rate, Burst: d.Config.Burst, Name: "cells", Clock: d.Clock}}
+	if d.Roads != nil {
+		s.roads = &network{Roads: d.Roads}
+	}
 	free := huma.Middlewares{httpx.Guard(func(hc huma.Context) (context.Context, error) {
 		host, _, err := net.SplitHostPort(hc.RemoteAddr())
 		if err != nil {
@@ -91,6 +97,7 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 	httpx.Handle(api, op("query-cells", "POST", "/v1/cells/query", "Cells in a polygon, as GeoJSON"), s.query)
 	httpx.Handle(api, op("get-coverage", "POST", "/v1/cells/coverage", "How much of a polygon is seen, and how fresh it is"), s.coverage)
 	httpx.Handle(api, op("list-opportunity", "GET", "/v1/opportunity", "Where a drive would be worth most now"), s.opportunity)
+	httpx.Handle(api, op("get-road-progress", "GET", "/v1/roads/progress", "How much of the roads has been driven, by region"), s.progress)
 	httpx.Handle(api, op("get-freshness-params", "GET", "/v1/freshness", "The parameters of freshness and saturation in force"), s.params)
 	paid := op("create-order", "POST", "/v1/orders", "Ask for cells to be seen, at a price")
 	paid.Security = httpx.Security(httpx.OperatorAuth)
@@ -113,7 +120,7 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 // When is the time an answer is for.
 type When struct {
 	AsOf  time.Time `query:"as_of" doc:"Answer as of this time (RFC 3339): only what had been received by then, aged to then. Frames taken down since are not shown. Default now."`
-	Class string    `query:"class" maxLength:"40" doc:"Road class whose half-life and sides apply; default 'default'."`
+	Class string    `query:"class" maxLength:"40" doc:"Road class whose half-life and sides apply; default that of the longest road in each cell where roads are known, else 'default'."`
 }
 
 // Info is what is known of a cell.
@@ -138,7 +145,7 @@ type Heading struct {
 
 func (s *server) info(r cells.FreshRow, w When, at time.Time) Info {
 	i := Info{
-		Cell: r.Cell, Live: r.Live, Observations: r.Observations, Freshness: r.Mean, Freshest: s.Params.Of(&r.Seen, w.Class, at),
+		Cell: r.Cell, Live: r.Live, Observations: r.Observations, Freshness: r.Mean, Freshest: s.Params.Of(&r.Seen, s.roads.classOf(w.Class, r.Cell), at),
 		Quality: r.MeanQuality(), BestQuality: r.BestQuality, FirstSeen: r.FirstSeen, LastSeen: r.LastSeen, Headings: []Heading{},
 	}
 	for b, t := range r.Row.Headings() {
@@ -166,7 +173,12 @@ func (s *server) rows(ctx context.Context, res int, within []survey.Cell, w When
 			return cells.EachAsOf(ctx, s.DB, within, at, visit)
 		}
 	}
-	m := cells.NewMerger(res, func(r *cells.Row) survey.PPM { return s.Params.Of(&r.Seen, w.Class, at) }, fn)
+	if s.roads != nil {
+		if err := s.roads.prepare(); err != nil {
+			return at, err
+		}
+	}
+	m := cells.NewMerger(res, func(r *cells.Row) survey.PPM { return s.Params.Of(&r.Seen, s.roads.classOf(w.Class, r.Cell), at) }, fn)
 	if err := base(ctx, m.Add); err != nil {
 		return at, err
 	}
@@ -418,7 +430,7 @@ type opportunityOutput struct {
 		AsOf   time.Time `json:"as_of"`
 		Params string    `json:"params"`
 		Res    int       `json:"resolution"`
-		Cells  []Worth   `json:"cells" nullable:"false" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear only with a bounty: where no road is known, silence is no chance."`
+		Cells  []Worth   `json:"cells" nullable:"false" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear with a bounty, or with a road where roads are known."`
 	}
 }
 
@@ -467,6 +479,20 @@ func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*opport
 				found[c] = w
 			}
 			w.Bounty += Units(b.Price)
+		}
+	}
+	if s.roads != nil { // roads nobody has seen are worth the most there is
+		if err := s.roads.prepare(); err != nil {
+			return nil, err
+		}
+		for _, c := range within {
+			if found[c] != nil {
+				continue
+			}
+			lo, hi := c.ChildRange(hex.DefaultRes)
+			if i, _ := slices.BinarySearch(s.roads.with, lo); i < len(s.roads.with) && s.roads.with[i] <= hi {
+				found[c] = &Worth{Cell: c, Worth: survey.One}
+			}
 		}
 	}
 	out := &opportunityOutput{CacheControl: briefly}

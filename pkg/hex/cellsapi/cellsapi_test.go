@@ -16,6 +16,8 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/cellsapi"
+	"github.com/roadcomb/roadcomb/pkg/hex/roads"
+	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -51,10 +53,12 @@ type rig struct {
 	url string
 }
 
-func serve(t *testing.T, c cellsapi.Config) (rig, *state.DB) {
+func serve(t *testing.T, c cellsapi.Config) (rig, *state.DB) { return serveRoads(t, c, nil) }
+
+func serveRoads(t *testing.T, c cellsapi.Config, r *roadstate.Roads) (rig, *state.DB) {
 	db := testkit.DB(t)
 	mux := http.NewServeMux()
-	cellsapi.Register(mux, httpx.NewAPI(mux, "test", "1"), cellsapi.Deps{DB: db, Clock: func() time.Time { return now }, OperatorToken: "secret", Config: c})
+	cellsapi.Register(mux, httpx.NewAPI(mux, "test", "1"), cellsapi.Deps{DB: db, Clock: func() time.Time { return now }, OperatorToken: "secret", Config: c, Roads: r})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return rig{t, srv.URL}, db
@@ -272,4 +276,54 @@ func TestOpportunityRanksBountiesThenTimeSinceTheLastLook(t *testing.T) {
 			t.Errorf("%s names somebody: %.200s", path, b)
 		}
 	}
+}
+
+func TestRoadsGiveClassesChancesAndProgress(t *testing.T) {
+	east := func(m geo.Meters) geo.Point { return geo.Destination(munich, 90, m) }
+	n, err := roads.New([]roads.Segment{
+		{ID: roads.SegmentID{Way: 1}, Class: "residential", OneWay: true, Points: []geo.Point{east(0), east(400)}},
+		{ID: roads.SegmentID{Way: 2}, Class: "residential", Points: []geo.Point{east(400), east(600)}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, db := serveRoads(t, cellsapi.Config{}, &roadstate.Roads{Network: n})
+	d := street("a", munich, now)
+	put(t, db, d)
+	var cell cellsapi.Info
+	r.ask("GET", "/v1/cells/"+d.Observations[20].Cell.String(), "", 200, &cell)
+	if cell.Freshness < 990_000 { // one side of a one-way road is all there is
+		t.Errorf("%+v", cell)
+	}
+	r.ask("GET", "/v1/cells/"+d.Observations[20].Cell.String()+"?class=default", "", 200, &cell)
+	if cell.Freshness > 500_000 {
+		t.Errorf("%+v", cell)
+	}
+	var chance struct{ Cells []cellsapi.Worth }
+	r.ask("GET", "/v1/opportunity?limit=1000&bbox="+bbox(east(300), 600), "", 200, &chance)
+	far, _ := hex.CellOf(east(550), 12)
+	if !slices.ContainsFunc(chance.Cells, func(w cellsapi.Worth) bool { return w.Cell == far && w.Seen == 0 && w.Worth == survey.One }) {
+		t.Errorf("the road nobody drove is no chance: %+v", chance.Cells)
+	}
+	for _, q := range []string{
+		`INSERT INTO contributors (id, created_at) VALUES ('c', 0)`,
+		`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ('u', 'c', 'settled', '{}', 0, 0, 0)`,
+		`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+			VALUES ('a', 'u', 'c', 'd', 'indexed', 0, 0, 0, 0, 0, 0, '')`,
+		`INSERT INTO road_stretches (drive_id, way, node, backward, from_mm, to_mm) VALUES ('a', 1, 0, 0, 0, 300000)`,
+	} {
+		if _, err := db.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var p struct {
+		Whole   cellsapi.RoadProgress
+		Regions []cellsapi.RoadProgress
+	}
+	r.ask("GET", "/v1/roads/progress?res=9", "", 200, &p)
+	if p.Whole.Road < 599 || p.Whole.Road > 601 || p.Whole.Covered != 300 || p.Whole.Driven != 300 || p.Whole.Sides < 799 || p.Whole.Segments != 2 || p.Whole.Seen != 1 || len(p.Regions) < 2 {
+		t.Errorf("%+v", p)
+	}
+	bare, _ := serve(t, cellsapi.Config{})
+	bare.ask("GET", "/v1/roads/progress", "", 501, nil)
 }
