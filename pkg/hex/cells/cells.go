@@ -127,6 +127,11 @@ func (c *Cells) index(ctx context.Context, tx *state.Tx, id survey.DriveID) erro
 		return err
 	}
 	if waiting == 0 {
+		// Two drives of one upload that finish side by side would each see the other unfinished, and nobody would
+		// settle: the second waits here until the first has committed.
+		if _, err := tx.Exec(ctx, `UPDATE uploads SET settled_at = settled_at WHERE id = $1`, upload); err != nil {
+			return err
+		}
 		if _, err := state.SettleUpload(ctx, tx, survey.UploadID(upload), c.now()); err != nil {
 			return err
 		}

@@ -214,3 +214,38 @@ func TestWorkersSideBySideEndInTheSameRows(t *testing.T) {
 		}
 	})
 }
+
+// TestTheLastOfTwoDrivesSettlesTheUpload indexes the drives of one upload side by side.
+func TestTheLastOfTwoDrivesSettlesTheUpload(t *testing.T) {
+	engines(t, func(t *testing.T, open func() *state.DB) {
+		db := open()
+		ds := drives(rand.New(rand.NewPCG(15, 1)), 6)
+		files := 0
+		for _, d := range ds {
+			chain(t, db, d)
+			files += len(d.Observations)
+		}
+		up := "upload-" + string(ds[0].Drive)
+		for _, q := range []string{
+			`UPDATE drives SET upload_id = '` + up + `'`, `UPDATE upload_files SET upload_id = '` + up + `'`,
+			fmt.Sprintf(`UPDATE uploads SET files = %d WHERE id = '%s'`, files, up),
+		} {
+			if _, err := db.Exec(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var wg sync.WaitGroup
+		for _, d := range ds {
+			wg.Go(func() {
+				c := &cells.Cells{DB: db}
+				if err := c.Index(t.Context(), state.IndexArgs{DriveID: d.Drive}); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		if s := one(t, db, `SELECT state FROM uploads WHERE id = $1`, up); s != "settled" {
+			t.Errorf("the upload is %s", s)
+		}
+	})
+}
