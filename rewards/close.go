@@ -3,6 +3,7 @@ package rewards
 import (
 	"bytes"
 	"cmp"
+	"encoding/binary"
 	"math/bits"
 	"slices"
 
@@ -204,14 +205,24 @@ func (c *closer) check() error {
 
 // repeated finds a frame that occurs more than once, wherever.
 func repeated(obs []Contribution) (FrameKey, bool) {
-	keys := make([]FrameKey, len(obs))
+	type halves struct{ hi, lo uint64 } // compares as the bytes do, several times faster
+	keys := make([]halves, len(obs))
 	for i := range obs {
-		keys[i] = obs[i].Frame
+		f := &obs[i].Frame
+		keys[i] = halves{binary.BigEndian.Uint64(f[:8]), binary.BigEndian.Uint64(f[8:])}
 	}
-	slices.SortFunc(keys, func(a, b FrameKey) int { return bytes.Compare(a[:], b[:]) })
+	slices.SortFunc(keys, func(a, b halves) int {
+		if n := cmp.Compare(a.hi, b.hi); n != 0 {
+			return n
+		}
+		return cmp.Compare(a.lo, b.lo)
+	})
 	for i := 1; i < len(keys); i++ {
 		if keys[i] == keys[i-1] {
-			return keys[i], true
+			var k FrameKey
+			binary.BigEndian.PutUint64(k[:8], keys[i].hi)
+			binary.BigEndian.PutUint64(k[8:], keys[i].lo)
+			return k, true
 		}
 	}
 	return FrameKey{}, false
@@ -239,6 +250,7 @@ type slotScore struct {
 // score makes the lines, with everything but amounts, and the cells' weights.
 func (c *closer) score() {
 	var slots []slotScore
+	c.res.Lines = make([]Line, 0, len(c.obs)/3+1) // a pass leaves two or three frames in a cell
 	p := 0
 	for lo := 0; lo < len(c.obs); {
 		cell := c.obs[lo].Cell
