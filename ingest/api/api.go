@@ -92,6 +92,7 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 	s.contributorRoutes(api)
 	s.uploadRoutes(api)
 	s.driveRoutes(api)
+	s.deviceRoutes(api)
 }
 
 // driver registers an operation that a contributor's token opens.

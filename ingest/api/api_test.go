@@ -3,6 +3,7 @@ package api_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/roadcomb/roadcomb/ingest/api"
+	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -568,6 +570,122 @@ func TestALongPollAnswersWhenSomethingChanges(t *testing.T) {
 	case <-time.After(10 * time.Second):
 		t.Fatal("no answer")
 	}
+}
+
+func TestSignedManifestsAreCheckedAndBadOnesNeverTakenAsUnsigned(t *testing.T) {
+	s := newSite(t, api.Limits{})
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signed := func(c survey.ContributorID, body string) api.Manifest {
+		m := manifest(body)
+		sig := upload.Sign(key, c, survey.NewUploadID(c, []survey.Hash{m.Files[0].SHA256}))
+		m.Signature = &sig
+		return m
+	}
+	refused := func(why string, m api.Manifest) {
+		t.Helper()
+		var p httpx.Problem
+		if w := s.ask("alice", "POST", "/v1/uploads", m, &p); w.Code != http.StatusBadRequest || p.Type != httpx.TypePrefix+"bad-signature" || !strings.Contains(p.Detail, why) {
+			t.Fatal(w.Code, w.Body)
+		}
+	}
+	refused("not registered", signed(alice, "x"))
+	reg := map[string]any{"key": signed(alice, "x").Signature.Key, "name": "cam"}
+	for range 2 {
+		s.must("alice", "POST", "/v1/me/devices", reg, nil)
+	}
+	var u api.Opened
+	s.must("alice", "POST", "/v1/uploads", signed(alice, "x"), &u)
+	if !u.Signed {
+		t.Fatalf("%+v", u)
+	}
+	s.must("alice", "POST", "/v1/uploads", manifest("y"), &u)
+	if u.Signed {
+		t.Fatalf("%+v", u)
+	}
+	refused("not that of key", signed(bob, "x"))
+	other := signed(alice, "x")
+	other.Files[0].SHA256[0] ^= 1
+	refused("not that of key", other)
+	short := signed(alice, "x")
+	short.Signature.Sig = "00"
+	refused("hex digits", short)
+	var l struct{ Devices []api.DeviceKey }
+	s.must("alice", "GET", "/v1/me/devices", nil, &l)
+	if len(l.Devices) != 1 || l.Devices[0].Name != "cam" {
+		t.Fatalf("%+v", l)
+	}
+	if w := s.ask("bob", "DELETE", "/v1/me/devices/"+l.Devices[0].Key, nil, nil); w.Code != http.StatusNotFound {
+		t.Fatal(w.Code)
+	}
+	s.must("alice", "DELETE", "/v1/me/devices/"+l.Devices[0].Key, nil, nil)
+	refused("revoked", signed(alice, "z"))
+	if w := s.ask("alice", "POST", "/v1/me/devices", reg, nil); w.Code != http.StatusConflict {
+		t.Fatal(w.Code)
+	}
+}
+
+func TestTheOpenAPIDocumentHoldsTogether(t *testing.T) {
+	s := newSite(t, api.Limits{})
+	var doc map[string]any
+	s.must("", "GET", "/v1/openapi.json", nil, &doc)
+	if v, _ := doc["openapi"].(string); !strings.HasPrefix(v, "3.1.") {
+		t.Fatal(doc["openapi"])
+	}
+	ids := map[string]string{}
+	for p, ops := range doc["paths"].(map[string]any) {
+		for method, o := range ops.(map[string]any) {
+			op := o.(map[string]any)
+			id, _ := op["operationId"].(string)
+			if id == "" || op["summary"] == "" || ids[id] != "" {
+				t.Errorf("%s %s: operationId %q, also of %s", method, p, id, ids[id])
+			}
+			ids[id] = p
+			named := map[string]bool{}
+			ps, _ := op["parameters"].([]any)
+			for _, x := range ps {
+				if x := x.(map[string]any); x["in"] == "path" {
+					named[x["name"].(string)] = true
+				}
+			}
+			for part := range strings.SplitSeq(p, "/") {
+				if n, ok := strings.CutPrefix(part, "{"); ok && !named[strings.TrimSuffix(n, "}")] {
+					t.Errorf("%s %s does not describe %s", method, p, part)
+				}
+			}
+			rs := op["responses"].(map[string]any)
+			if _, ok := rs["default"].(map[string]any)["content"].(map[string]any)["application/problem+json"]; !ok {
+				t.Errorf("%s %s does not describe its problems", method, p)
+			}
+		}
+	}
+	// Every reference leads somewhere.
+	var follow func(v any)
+	follow = func(v any) {
+		switch v := v.(type) {
+		case map[string]any:
+			if ref, ok := v["$ref"].(string); ok {
+				var at any = doc
+				for part := range strings.SplitSeq(strings.TrimPrefix(ref, "#/"), "/") {
+					m, _ := at.(map[string]any)
+					at = m[part]
+				}
+				if at == nil {
+					t.Errorf("%s leads nowhere", ref)
+				}
+			}
+			for _, x := range v {
+				follow(x)
+			}
+		case []any:
+			for _, x := range v {
+				follow(x)
+			}
+		}
+	}
+	follow(doc)
 }
 
 func FuzzManifest(f *testing.F) {

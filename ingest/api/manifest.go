@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -15,6 +16,8 @@ import (
 type Manifest struct {
 	Files   []survey.UploadFile  `json:"files"`
 	Options survey.UploadOptions `json:"options,omitempty"`
+	// Signature is a registered device's over the upload's id.
+	Signature *upload.Signature `json:"signature,omitempty"`
 }
 
 // check compares the manifest with the limits. Its faults are listed one by one.

@@ -22,6 +22,7 @@ type Upload struct {
 	ID          survey.UploadID      `json:"id"`
 	State       survey.UploadState   `json:"state" enum:"open,uploaded,ingested,settled,abandoned" doc:"open: files are arriving. uploaded: waits for ingest. ingested: drives are being looked at. settled: every file has its final verdict. abandoned: never completed."`
 	Options     survey.UploadOptions `json:"options"`
+	Signed      bool                 `json:"signed" doc:"A registered device signed it."`
 	Bytes       int64                `json:"bytes"`
 	Counts      Counts               `json:"counts"`
 	Drives      int                  `json:"drives"`
@@ -119,7 +120,7 @@ func (s *server) statusRoutes(api huma.API) {
 	driver(s, api, huma.Operation{OperationID: "list-files", Method: http.MethodGet, Path: "/v1/uploads/{id}/files", Tags: []string{"uploads"}, Summary: "The verdict on each file, in order of path"}, s.listFiles)
 }
 
-const uploadColumns = `u.id, u.state, u.options, u.bytes, u.files, u.created_at, u.completed_at, u.ingested_at, u.settled_at,
+const uploadColumns = `u.id, u.state, u.options, u.device_key, u.bytes, u.files, u.created_at, u.completed_at, u.ingested_at, u.settled_at,
 	(SELECT COUNT(*) FROM drives d WHERE d.upload_id = u.id),
 	(SELECT COUNT(*) FROM upload_files f WHERE f.upload_id = u.id AND f.verdict = 'accepted'),
 	(SELECT COUNT(*) FROM upload_files f WHERE f.upload_id = u.id AND f.verdict = 'rejected'),
@@ -127,13 +128,13 @@ const uploadColumns = `u.id, u.state, u.options, u.bytes, u.files, u.created_at,
 		AND f.reason IN ('no_model', 'model_mismatch', 'detector_failed', 'detector_late', 'poisoned'))`
 
 func (s *server) scanUpload(row state.Row) (u Upload, err error) {
-	var id, st, opts string
+	var id, st, opts, device string
 	var created, completed, ingested, settled int64
-	if err := row.Scan(&id, &st, &opts, &u.Bytes, &u.Counts.Files, &created, &completed, &ingested, &settled,
+	if err := row.Scan(&id, &st, &opts, &device, &u.Bytes, &u.Counts.Files, &created, &completed, &ingested, &settled,
 		&u.Drives, &u.Counts.Accepted, &u.Counts.Rejected, &u.Counts.Held); err != nil {
 		return u, err
 	}
-	u.ID, u.State = survey.UploadID(id), survey.UploadState(st)
+	u.ID, u.State, u.Signed = survey.UploadID(id), survey.UploadState(st), device != ""
 	if err := json.Unmarshal([]byte(opts), &u.Options); err != nil {
 		return u, fmt.Errorf("options of upload %s: %w", id, err)
 	}

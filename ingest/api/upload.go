@@ -93,6 +93,10 @@ func (s *server) open(ctx context.Context, c *contributor, in *struct {
 		return nil, err
 	}
 	id := m.id(c.id)
+	device, err := s.signer(ctx, c, id, m)
+	if err != nil {
+		return nil, err
+	}
 	options, err := json.Marshal(m.Options)
 	if err != nil {
 		return nil, err
@@ -110,17 +114,18 @@ func (s *server) open(ctx context.Context, c *contributor, in *struct {
 			out.Status, out.Body.Resumed = http.StatusOK, true
 			switch survey.UploadState(st) {
 			case survey.UploadOpen:
-				_, err = tx.Exec(ctx, `UPDATE uploads SET options = $2 WHERE id = $1`, string(id), string(options))
+				_, err = tx.Exec(ctx, `UPDATE uploads SET options = $2, device_key = $3 WHERE id = $1`, string(id), string(options), device)
 			case survey.UploadAbandoned:
 				if err = s.admit(ctx, tx, c, 0); err == nil {
-					_, err = tx.Exec(ctx, `UPDATE uploads SET state = 'open', options = $2, created_at = $3 WHERE id = $1`, string(id), string(options), state.Micros(s.Clock()))
+					_, err = tx.Exec(ctx, `UPDATE uploads SET state = 'open', options = $2, created_at = $3, device_key = $4 WHERE id = $1`,
+						string(id), string(options), state.Micros(s.Clock()), device)
 				}
 			}
 			return err
 		case !errors.Is(err, state.ErrNoRows):
 			return err
 		}
-		return s.insert(ctx, tx, c, id, m, string(options))
+		return s.insert(ctx, tx, c, id, m, string(options), device)
 	})
 	if err != nil {
 		return nil, err
@@ -138,7 +143,7 @@ func (m *Manifest) id(c survey.ContributorID) survey.UploadID {
 	return survey.NewUploadID(c, hs)
 }
 
-func (s *server) insert(ctx context.Context, tx *state.Tx, c *contributor, id survey.UploadID, m *Manifest, options string) error {
+func (s *server) insert(ctx context.Context, tx *state.Tx, c *contributor, id survey.UploadID, m *Manifest, options, device string) error {
 	var total int64
 	for _, f := range m.Files {
 		total += f.Bytes
@@ -146,8 +151,8 @@ func (s *server) insert(ctx context.Context, tx *state.Tx, c *contributor, id su
 	if err := s.admit(ctx, tx, c, total); err != nil {
 		return err
 	}
-	if _, err := tx.Exec(ctx, `INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ($1, $2, 'open', $3, $4, $5, $6)`,
-		string(id), string(c.id), options, len(m.Files), total, state.Micros(s.Clock())); err != nil {
+	if _, err := tx.Exec(ctx, `INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at, device_key) VALUES ($1, $2, 'open', $3, $4, $5, $6, $7)`,
+		string(id), string(c.id), options, len(m.Files), total, state.Micros(s.Clock()), device); err != nil {
 		return err
 	}
 	for batch := range slices.Chunk(m.Files, rowBatch) {

@@ -8,6 +8,8 @@ package upload
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,6 +36,9 @@ type Client struct {
 	Parallel int           // files hashed, and transfers in flight, at a time; 0 means 4
 	Patience time.Duration // how long one thing may keep failing before Upload gives up; 0 means 5 minutes
 	NoWait   bool          // return when everything has arrived, without waiting for the verdicts
+
+	// Key signs uploads as a registered device; nil sends them unsigned.
+	Key ed25519.PrivateKey
 
 	once sync.Once
 	http *http.Client
@@ -130,6 +135,15 @@ func (c *Client) Upload(ctx context.Context, paths []string, opts survey.UploadO
 		res.Sent, res.Hashed = u.sent.Load(), u.hashed.Load()
 		return res, err
 	}
+}
+
+// RegisterKey makes the key known as a device of the contributor. Doing it again changes nothing.
+func (c *Client) RegisterKey(ctx context.Context, k ed25519.PrivateKey, name string) error {
+	in := struct {
+		Key  string `json:"key"`
+		Name string `json:"name"`
+	}{hex.EncodeToString(k.Public().(ed25519.PublicKey)), name}
+	return c.call(ctx, http.MethodPost, "/v1/me/devices", in, nil, nil)
 }
 
 // Status gives the contributor's uploads, newest first, at most 100.

@@ -72,7 +72,10 @@ func (u *run) call(ctx context.Context, method, path string, in, out any) error 
 
 func (u *run) once(ctx context.Context, paths []string) error {
 	u.result = Result{Files: []File{}, Unreadable: []Unreadable{}, Drives: []Drive{}}
-	var me struct{ Limits limits }
+	var me struct {
+		ID     survey.ContributorID
+		Limits limits
+	}
 	if err := u.call(ctx, http.MethodGet, "/v1/me", nil, &me); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func (u *run) once(ctx context.Context, paths []string) error {
 	if len(files) == 0 {
 		return nil
 	}
-	opened, err := u.open(ctx, files)
+	opened, err := u.open(ctx, me.ID, files)
 	if err != nil {
 		return err
 	}
@@ -200,13 +203,20 @@ func (c counting) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func (u *run) open(ctx context.Context, files []found) (Status, error) {
+func (u *run) open(ctx context.Context, me survey.ContributorID, files []found) (Status, error) {
 	m := struct {
-		Files   []survey.UploadFile  `json:"files"`
-		Options survey.UploadOptions `json:"options"`
+		Files     []survey.UploadFile  `json:"files"`
+		Options   survey.UploadOptions `json:"options"`
+		Signature *Signature           `json:"signature,omitempty"`
 	}{Options: u.opts}
+	var hashes []survey.Hash
 	for _, f := range files {
+		hashes = append(hashes, f.hash)
 		m.Files = append(m.Files, survey.UploadFile{Path: f.name, Bytes: f.size, SHA256: f.hash})
+	}
+	if u.c.Key != nil {
+		sig := Sign(u.c.Key, me, survey.NewUploadID(me, hashes))
+		m.Signature = &sig
 	}
 	var st Status
 	err := u.call(ctx, http.MethodPost, "/v1/uploads", m, &st)

@@ -46,8 +46,10 @@ type cli struct {
 	Token     string `help:"Your token. Better in the environment or a file: others on this machine can see flags." env:"ROADCAM_TOKEN" placeholder:"TOKEN"`
 	TokenFile string `help:"File that holds your token." env:"ROADCAM_TOKEN_FILE" type:"path" placeholder:"FILE"`
 	JSON      bool   `help:"Print the result as JSON."`
+	Key       string `help:"File of this device's key; uploads are signed if it exists." env:"ROADCAM_KEY" placeholder:"FILE"`
 
 	Upload  uploadCmd  `cmd:"" help:"Send files and folders, and wait for the verdict on each file."`
+	Device  deviceCmd  `cmd:"" help:"Make this device's key, if there is none, and register it: signed uploads earn more trust."`
 	Status  statusCmd  `cmd:"" help:"List your uploads and where they stand."`
 	Version versionCmd `cmd:"" help:"Print version and build information."`
 }
@@ -138,6 +140,50 @@ func (e environ) client() (*upload.Client, error) {
 		return nil, survey.Errorf(survey.Unauthorized, "there is no token").WithHint("set ROADCAM_TOKEN or --token-file; the operator gives you one")
 	}
 	return &upload.Client{BaseURL: e.c.Server, Token: tok}, nil
+}
+
+// keyFile is where the device's key lies.
+func (e environ) keyFile() (string, error) {
+	if e.c.Key != "" {
+		return filepath.Abs(e.c.Key)
+	}
+	dir, err := os.UserConfigDir()
+	if err != nil {
+		return "", survey.Errorf(survey.Invalid, "there is no folder for the device's key: %w", err).WithHint("give --key FILE")
+	}
+	return filepath.Join(dir, "roadcomb", "device.pem"), nil
+}
+
+type deviceCmd struct {
+	Name string `help:"How you call this device; the machine's name if left out." placeholder:"NAME"`
+}
+
+func (d *deviceCmd) Run(e environ) error {
+	c, err := e.client()
+	if err != nil {
+		return err
+	}
+	file, err := e.keyFile()
+	if err != nil {
+		return err
+	}
+	k, err := upload.LoadKey(file)
+	if survey.KindOf(err) == survey.NotFound {
+		k, err = upload.CreateKey(file)
+	}
+	if err != nil {
+		return err
+	}
+	if d.Name == "" {
+		if d.Name, err = os.Hostname(); err != nil {
+			return err
+		}
+	}
+	if err := c.RegisterKey(e.ctx, k, d.Name); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "uploads are signed with %s\n", file)
+	return nil
 }
 
 // defaultCache is where hashes are remembered; "" where the platform has no such folder.

@@ -46,6 +46,13 @@ func (u *uploadCmd) Run(e environ) error {
 	case "none":
 		c.Cache = ""
 	}
+	file, err := e.keyFile()
+	if err == nil {
+		c.Key, err = upload.LoadKey(file)
+	}
+	if err != nil && (e.c.Key != "" || survey.KindOf(err) != survey.NotFound) {
+		return err
+	}
 	opts := survey.UploadOptions{Device: u.Device, ClockOffset: u.ClockOffset, AssumeSpeed: u.AssumeSpeed, CapturedAt: u.CapturedAt.UTC(),
 		TrimMeters: u.Trim, Client: "roadcam " + Version}
 	w := &watch{w: e.stderr, show: !u.Quiet && terminal(e.stderr)}
