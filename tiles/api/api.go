@@ -32,6 +32,8 @@ type Config struct {
 	PublicURL string
 	// Attribution is shown on maps made from the tiles.
 	Attribution string
+	// License of the imagery, an SPDX identifier or "proprietary"; "" means proprietary.
+	License string
 	// Resolution is the H3 resolution at which frames are pinned; 0 means 12.
 	Resolution int
 	// TileCache and ImageCache bound the caches in bytes; 0 means 256 MiB and 64 MiB.
@@ -72,6 +74,9 @@ func Register(mux *http.ServeMux, hapi huma.API, d Deps) *Server {
 	if d.ImageCache == 0 {
 		d.ImageCache = 64 << 20
 	}
+	if d.License == "" {
+		d.License = "proprietary"
+	}
 	if d.Price == 0 {
 		d.Price = 1
 	}
@@ -82,6 +87,7 @@ func Register(mux *http.ServeMux, hapi huma.API, d Deps) *Server {
 	s.registerTiles(mux, hapi)
 	s.registerFrames(mux, hapi)
 	s.registerCustomers(mux, hapi)
+	s.registerSTAC(mux, hapi)
 	return s
 }
 

@@ -31,7 +31,7 @@ import (
 const (
 	// BillingResolution is the H3 resolution of a cell-week, the unit of sale: about 15,000 m².
 	BillingResolution = 10
-	maxArea           = 5e6  // m² of an imagery query
+	maxArea           = 5e6 // m² of an imagery query
 	urlLifetime       = time.Hour
 	answerLifetime    = 24 * time.Hour
 )

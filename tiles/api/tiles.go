@@ -96,7 +96,7 @@ func (s *Server) listLayers(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, err)
 		return
 	}
-	s.writeJSON(w, r, cacheTileJSON, struct {
+	writeJSON(w, r, "application/json", cacheTileJSON, struct {
 		Layers []LayerRef `json:"layers"`
 	}{s.layers(v)})
 }
@@ -113,11 +113,11 @@ func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, survey.Errorf(survey.NotFound, "there is no layer %.40q", name).WithHint("GET /v1/tiles lists the layers"))
 		return
 	}
-	s.writeJSON(w, r, cacheTileJSON, s.describe(v, l))
+	writeJSON(w, r, "application/json", cacheTileJSON, s.describe(v, l))
 }
 
 // writeJSON answers with an ETag of its own bytes, so that polling costs a 304.
-func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, cache string, body any) {
+func writeJSON(w http.ResponseWriter, r *http.Request, typ, cache string, body any) {
 	b, err := json.Marshal(body)
 	if err != nil {
 		fail(w, r, err)
@@ -133,7 +133,7 @@ func (s *Server) writeJSON(w http.ResponseWriter, r *http.Request, cache string,
 		w.WriteHeader(http.StatusNotModified)
 		return
 	}
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", typ)
 	h.Set("Content-Length", strconv.Itoa(len(b)))
 	w.Write(b)
 }
