@@ -151,7 +151,7 @@ type Report struct {
 	// FalseArea is the share of all pixels that were covered though no drawn box, enlarged by the margin, holds them.
 	// Where people drew only some of the boxes this counts right ones as false.
 	FalseArea float64 `json:"false_area"`
-	MSPerMpx  float64 `json:"ms_per_mpx"` // of the detector, on the machine that ran it
+	MSPerMpx  float64 `json:"ms_per_mpx,omitempty"` // of the detector, on the machine that ran it; 0 when not timed
 	// Missed lists up to 1,000 drawn boxes of which more than a tenth stayed visible.
 	Missed []Miss `json:"missed,omitempty"`
 }
@@ -454,7 +454,11 @@ func (r Report) Markdown(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%s %s (%.12s)", m.Name, m.Version, m.SHA256)
 	}
-	fmt.Fprintf(&b, "; covered outside drawn boxes %.2f %% of the area; %.0f ms/Mpx\n\n", 100*r.FalseArea, r.MSPerMpx)
+	fmt.Fprintf(&b, "; covered outside drawn boxes %.2f %% of the area", 100*r.FalseArea)
+	if r.MSPerMpx > 0 {
+		fmt.Fprintf(&b, "; %.0f ms/Mpx", r.MSPerMpx)
+	}
+	b.WriteString("\n\n")
 	b.WriteString("| class | height px | boxes | recall at IoU ≥ 0.5 | ≥ 90 % covered | 95 % interval | false boxes per image |\n|---|---|--:|--:|--:|---|--:|\n")
 	for _, c := range r.Classes {
 		for i, bin := range c.Bins {
