@@ -120,14 +120,10 @@ function openCell(h3, props, frameID) {
 function pick(point) {
   const box = (r) => [[point.x - r, point.y - r], [point.x + r, point.y + r]]
   const has = (id) => map.getLayer(id) && map.getLayoutProperty(id, 'visibility') !== 'none'
-  if (has('images')) {
-    const [i] = map.queryRenderedFeatures(box(5), { layers: ['images'] })
-    if (i?.properties.cell) return openCell(i.properties.cell, null, i.properties.id)
-  }
-  if (has('coverage')) {
-    const [c] = map.queryRenderedFeatures([point.x, point.y], { layers: ['coverage'] })
-    if (c) return openCell(c.properties.h3, c.properties)
-  }
+  const [c] = has('coverage') ? map.queryRenderedFeatures([point.x, point.y], { layers: ['coverage'] }) : []
+  const [i] = has('images') ? map.queryRenderedFeatures(box(5), { layers: ['images'] }) : []
+  if (c) return openCell(c.properties.h3, c.properties, i?.properties.id)
+  if (i) return openCell(i.properties.cell, null, i.properties.id)
   panel.close()
 }
 map.on('click', (e) => pick(e.point))
