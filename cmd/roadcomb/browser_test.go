@@ -75,7 +75,7 @@ func TestTheMapOfADriveInABrowser(t *testing.T) {
 		}
 		t.Skip("chromium or puppeteer-core is not installed; .ci/setup test installs them")
 	}
-	url := up(t, "--home", t.TempDir(), "--drive", testkit.Shared(t, "data", "exif-sequence-lund"), "--trim", "-1")
+	url := up(t, "--home", t.TempDir(), "--drive", testkit.Shared(t, "data", "exif-sequence-lund"))
 	shot := filepath.Join(root, "dist", "map.png")
 	if err := os.MkdirAll(filepath.Dir(shot), 0o755); err != nil {
 		t.Fatal(err)

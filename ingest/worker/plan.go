@@ -86,7 +86,7 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 		groups[c] = append(groups[c], f)
 	}
 	rules := cfg.Rules
-	rules.Trim = cfg.trim(u.options.TrimMeters)
+	rules.Trim = cfg.trim(u.contributor, u.options.TrimMeters)
 	rules.Zones = u.zones
 	for _, c := range order { // files come in order of their paths, so order is too
 		if c.kind == kindFilm {

@@ -53,6 +53,9 @@ type Config struct {
 	// NoTrim trims nothing, whatever the upload says. It is for footage that whoever runs this publishes by their own
 	// choice on their own machine (the headless command, the demo), never for a network that takes uploads.
 	NoTrim bool
+	// KeepAllFor is the contributor who runs the network: an upload of theirs that asks for less than 0 metres is not
+	// trimmed. Empty means nobody.
+	KeepAllFor survey.ContributorID
 
 	// ExifTool is the path of the program exiftool, asked for the positions of films of kinds that are not read here; ""
 	// asks nobody. See media.ExifTool on whose films to give it.
@@ -85,8 +88,8 @@ func (c Config) withDefaults() Config {
 }
 
 // trim is the length cut from both ends for an upload that asks for want.
-func (c Config) trim(want float64) geo.Meters {
-	if c.NoTrim {
+func (c Config) trim(who survey.ContributorID, want float64) geo.Meters {
+	if c.NoTrim || want < 0 && who != "" && who == c.KeepAllFor {
 		return 0
 	}
 	t := c.Trim

@@ -61,14 +61,19 @@ type platform struct {
 
 // openPlatform opens the servers and wires the stages. Close it.
 func openPlatform(ctx context.Context, set settings, log *slog.Logger) (p *platform, err error) {
-	p = &platform{set: set, log: log}
+	open := &platform{set: set, log: log}
 	defer func() {
 		if err != nil {
-			p.close()
+			open.close()
 		}
 	}()
+	return open, open.start(ctx)
+}
+
+func (p *platform) start(ctx context.Context) (err error) {
+	set, log := p.set, p.log
 	if p.secrets, err = loadSecrets(set.Home); err != nil {
-		return nil, err
+		return err
 	}
 	// Before the embedded store, which changes the working folder that the library is searched from.
 	g, guardErr := openGuard(set.Models)
@@ -81,21 +86,21 @@ func openPlatform(ctx context.Context, set settings, log *slog.Logger) (p *platf
 		dsn = "sqlite:" + filepath.Join(set.Home, "state.db")
 	}
 	if p.db, err = state.Open(ctx, dsn, log); err != nil {
-		return nil, err
+		return err
 	}
 	sc := store.Config{Endpoint: set.S3, AccessKey: set.S3Key, SecretKey: set.S3Secret, Region: set.S3Region, Prefix: set.S3Prefix, PublicEndpoint: set.S3Public}
 	if set.S3 == "" {
 		if p.s3, err = embeds3.Start(ctx, filepath.Join(set.Home, "objects"), set.S3Listen, p.secrets.S3Key, p.secrets.S3Secret); err != nil {
-			return nil, err
+			return err
 		}
 		sc.Endpoint, sc.AccessKey, sc.SecretKey = p.s3.Endpoint, p.secrets.S3Key, p.secrets.S3Secret
 	}
 	if p.store, err = store.Open(ctx, sc); err != nil {
-		return nil, err
+		return err
 	}
 	p.wire()
 	p.vision.GuardErr = guardErr
-	return p, nil
+	return nil
 }
 
 // resolution is the H3 resolution of cells.

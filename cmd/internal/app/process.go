@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -76,6 +77,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 	newest := time.Time{}
 	p.hold.Store(true)
 	p.ingest.Config.NoTrim = c.Trim == 0
+	p.ingest.Config.ExifTool, _ = exec.LookPath("exiftool") // one's own films; without it fewer kinds are read
 	p.ingest.Received = func(t time.Time) time.Time {
 		mu.Lock()
 		defer mu.Unlock()

@@ -25,7 +25,7 @@ type upCmd struct {
 	Listen       string   `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
 	Web          string   `help:"Folder of the web page; empty for the one that set-up built." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
 	Drive        []string `help:"Upload this footage once the network runs." type:"path" placeholder:"PATH"`
-	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m), -1 keeps all." default:"0"`
+	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m); -1, the default, keeps all, because this network is your own." default:"-1"`
 	Demo         bool     `help:"Upload a small made-up drive if the network is empty."`
 	ExitWhenDone bool     `help:"Stop once the drive is on the map."`
 }
@@ -48,6 +48,7 @@ func (c *upCmd) Run(ctx context.Context, e *environ) (err error) {
 		l.Close()
 		return err
 	}
+	p.ingest.Config.KeepAllFor = localContributor
 	base := "http://" + l.Addr().String()
 	fmt.Fprintf(e.stderr, "roadcomb %s: starting on %s, data in %s\n", Version, base, c.Home)
 	return c.serve(ctx, e, p, l, base, func(ctx context.Context) error { return c.footage(ctx, e, p, base) })
@@ -123,7 +124,7 @@ func (c *upCmd) footage(ctx context.Context, e *environ, p *platform, base strin
 			if err := makeDemo(ctx, dir, time.Now()); err != nil {
 				return err
 			}
-			paths = []string{dir}
+			paths, c.Trim = []string{dir}, 0
 		}
 	}
 	if len(paths) > 0 {
