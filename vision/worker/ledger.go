@@ -12,7 +12,7 @@ import (
 )
 
 // frames lists what the run has to look at, in the drive's order: on the first run the frames that wait, on a rerun also
-// those published or quarantined before whose original is still kept. The frame before the part and the one behind it
+// those published or quarantined before whose original is still kept. The frame before them and the one behind them
 // come along as neighbours. done reports a run that was committed already.
 func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, done bool, err error) {
 	var doneRun int64
@@ -29,8 +29,8 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 		FROM frames WHERE drive_id = $1 AND (
 			part = $2 AND (state = 'pending' OR ($3 > 0 AND object <> '' AND state IN ('published', 'quarantined')))
 			OR object <> '' AND state IN ('pending', 'published') AND seq IN (
-				(SELECT MIN(seq) - 1 FROM frames WHERE drive_id = $1 AND part = $2),
-				(SELECT MAX(seq) + 1 FROM frames WHERE drive_id = $1 AND part = $2)))
+				(SELECT MIN(seq) - 1 FROM frames WHERE drive_id = $1 AND part = $2 AND (state = 'pending' OR $3 > 0)),
+				(SELECT MAX(seq) + 1 FROM frames WHERE drive_id = $1 AND part = $2 AND (state = 'pending' OR $3 > 0))))
 		ORDER BY seq`, string(a.DriveID), a.Part, int64(a.Run))
 	if err != nil {
 		return nil, false, err
@@ -48,6 +48,7 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 		}
 		f.id, f.upload, f.state = survey.FrameID(id), survey.UploadID(upload), survey.FrameState(st)
 		f.part, f.seq, f.width, f.height = int(part), int(seq), int(width), int(height)
+		f.aside = f.part != a.Part || a.Run == 0 && f.state != survey.FramePending
 		f.accuracy, f.capturedAt = geo.Meters(accuracy)/1000, state.Time(captured)
 		out = append(out, f)
 	}
@@ -99,6 +100,25 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 		}
 	}
 	return nil
+}
+
+// save records the frames of a first run that came to their end before the part failed, so that the next try goes on
+// from there: a part that takes longer than a job may last is done in several.
+func (w *Worker) save(ctx context.Context, a state.VisionArgs, shots []*shot) error {
+	if a.Run > 0 {
+		return nil
+	}
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		for _, s := range shots {
+			if s.aside || s.err != nil || !s.verdict.Accepted && s.verdict.Reason == "" {
+				continue
+			}
+			if _, err := w.record(ctx, tx, s); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 // record writes one frame's end and reports whether its row changed. A frame removed meanwhile stays removed. On a rerun a

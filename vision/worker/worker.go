@@ -86,6 +86,7 @@ type Worker struct {
 type frame struct {
 	id            survey.FrameID
 	part, seq     int
+	aside         bool // a neighbour of the frames at hand: looked at, not shown
 	upload        survey.UploadID
 	path, object  string
 	filmPTS       int64
@@ -105,7 +106,6 @@ const wholeFile = -1
 type shot struct {
 	frame
 	next      *shot // the neighbour behind it, if there is one
-	aside     bool  // a neighbour from another part: looked at, not shown
 	hasRoom   bool  // counted in the budget
 	body      []byte
 	im        *cv.Image
@@ -173,7 +173,7 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 	if err != nil {
 		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
 	}
-	shots := line(frames, args.Part)
+	shots := line(frames)
 	if careful {
 		err = w.oneByOne(ctx, args, shots)
 	} else {
@@ -183,20 +183,22 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 		s.close()
 	}
 	if err == nil {
-		err = w.commit(ctx, args, slices.DeleteFunc(shots, func(s *shot) bool { return s.aside }))
+		err = w.commit(ctx, args, slices.DeleteFunc(slices.Clone(shots), func(s *shot) bool { return s.aside }))
 	}
 	if err != nil {
-		w.ended(context.WithoutCancel(ctx), args)
+		bg := context.WithoutCancel(ctx)
+		err = errors.Join(err, w.save(bg, args, shots))
+		w.ended(bg, args)
 		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
 	}
 	return nil
 }
 
 // line makes shots of frames and links neighbours.
-func line(frames []frame, part int) []*shot {
+func line(frames []frame) []*shot {
 	shots := make([]*shot, len(frames))
 	for i, f := range frames {
-		shots[i] = &shot{frame: f, aside: f.part != part}
+		shots[i] = &shot{frame: f}
 		if i > 0 && f.seq == frames[i-1].seq+1 && f.capturedAt.Sub(frames[i-1].capturedAt) <= carryGap {
 			shots[i-1].next = shots[i]
 		}
@@ -273,7 +275,7 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 	return first
 }
 
-// show takes the frame through the steps that publish it; a neighbour from another part only lends its boxes.
+// show takes the frame through the steps that publish it; a neighbour only lends its boxes.
 func (w *Worker) show(ctx context.Context, s *shot) {
 	steps := showSteps
 	if s.aside {

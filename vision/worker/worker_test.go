@@ -10,6 +10,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -644,5 +645,49 @@ func TestFacesOfACrowdAreGoneFromWhatIsPublished(t *testing.T) {
 	t.Logf("%d faces, %d readable", faces, readable)
 	if faces < 20 || readable*8 > faces {
 		t.Errorf("%d of %d faces are readable in what is published", readable, faces)
+	}
+}
+
+// A part that takes longer than its job may last goes on where it was, also over the place of the break.
+func TestAPartThatIsCutShortGoesOnWhereItWas(t *testing.T) {
+	frames := [][]byte{pasted(t, 1, 200, 200), pasted(t, 2, 214, 206), pasted(t, 3, 230, 210), pasted(t, 4, 246, 214), pasted(t, 5, 262, 220)}
+	d := newDrive(t, frames...)
+	ctx, cancel := context.WithCancel(t.Context())
+	face := onlyIn(frames[2], t, survey.Box{Class: survey.ClassFace, X: 230, Y: 210, W: 40, H: 48, Confidence: 0.9})
+	looked := 0
+	g := guard{func(c context.Context, im *cv.Image) ([]survey.Box, error) {
+		if looked++; looked == 5 {
+			for len(d.public()) < 3 && c.Err() == nil { // the frames before have left
+				runtime.Gosched()
+			}
+			cancel()
+			return nil, c.Err()
+		}
+		return face.look(c, im)
+	}, testRef}
+	w := d.worker(g)
+	w.Config.Workers = 1
+	if err := w.Part(ctx, state.VisionArgs{DriveID: d.id}); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	first := d.row(0)
+	if first.state != "published" || d.row(4).state != "pending" || d.jobs("index") != 0 {
+		t.Fatalf("%+v, last %+v", first, d.row(4))
+	}
+	looked = 10
+	if err := w.Part(t.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
+		t.Fatal(err)
+	}
+	if looked-10 > 4 {
+		t.Errorf("%d frames were looked at again", looked-10)
+	}
+	for i := range frames {
+		r := d.row(i)
+		if r.state != "published" || i > 0 && !strings.Contains(r.redaction, "face") {
+			t.Errorf("frame %d: %+v", i, r)
+		}
+	}
+	if d.row(0) != first || d.jobs("index") != 1 {
+		t.Error("what was done was done again")
 	}
 }
