@@ -6,6 +6,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
@@ -32,6 +33,9 @@ type Config struct {
 	PublicURL string
 	// Attribution is shown on maps made from the tiles.
 	Attribution string
+	// Basemap is a PMTiles file that package basemap made, served as the tile set "basemap" for the map to lie on; ""
+	// leaves the world's outlines.
+	Basemap string
 	// License of the imagery, an SPDX identifier or "proprietary"; "" means proprietary.
 	License string
 	// Resolution is the H3 resolution at which frames are pinned; 0 means 12.
@@ -84,6 +88,13 @@ func Register(mux *http.ServeMux, hapi huma.API, d Deps) *Server {
 		d.ManifestAge = 500 * time.Millisecond
 	}
 	s := &Server{Deps: d, tiles: newTileStore(d), images: newImageCache(d)}
+	if d.Basemap != "" {
+		// The map works without: a file that cannot be read is said, not fatal.
+		var err error
+		if s.tiles.ground, err = s.tiles.openGround(context.Background(), d.Basemap); err != nil {
+			d.Log.Error("the basemap is left out", "error", err)
+		}
+	}
 	s.registerTiles(mux, hapi)
 	s.registerFrames(mux, hapi)
 	s.registerCustomers(mux, hapi)

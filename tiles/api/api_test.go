@@ -9,6 +9,8 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -409,5 +411,37 @@ func TestOverviewCountsWhatIsPublished(t *testing.T) {
 	}
 	if r := empty.get("/v1/tiles/coverage.json"); r.StatusCode != 404 {
 		t.Errorf("TileJSON before any tiles answers %d", r.StatusCode)
+	}
+}
+
+func TestABasemapIsServedBesideTheLayersWithItsOwnAttribution(t *testing.T) {
+	wr := archive.NewWriter()
+	defer wr.Close()
+	packed, err := archive.Gzip(nil, []byte("\x1a\x00"))
+	if err == nil {
+		err = wr.Add(archive.ID(3, 4, 2), packed)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "basemap.pmtiles")
+	f, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := wr.WriteTo(f, archive.Info{Type: archive.TileMVT, Bounds: [4]float64{1, 2, 3, 4}, Metadata: map[string]any{"attribution": "© somebody", "vector_layers": []any{}}}); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, api.Config{Basemap: path, Attribution: "© us"})
+	tj := decode[api.TileJSON](t, w.get("/v1/tiles/basemap.json"))
+	if tj.Attribution != "© somebody" || tj.MinZoom != 3 || tj.MaxZoom != 3 {
+		t.Fatalf("%+v", tj)
+	}
+	if b := body(t, w.get("/v1/tiles/basemap/3/4/2.mvt", "Accept-Encoding", "identity")); string(b) != "\x1a\x00" {
+		t.Fatalf("%q", b)
+	}
+	if r := w.get("/v1/tiles/coverage.json"); r.StatusCode != 200 {
+		t.Error(r.StatusCode)
 	}
 }

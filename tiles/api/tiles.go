@@ -68,6 +68,9 @@ func (s *Server) describe(v *view, l *layer) TileJSON {
 		MinZoom: l.set.MinZoom, MaxZoom: l.set.MaxZoom, Bounds: l.set.Bounds, Center: l.set.Center(),
 		VectorLayers: l.set.VectorLayers, AsOf: v.manifest.AsOf.UTC().Format("2006-01-02T15:04:05Z"), Format: ext(l.set.Type), Tileset: l.set.Version,
 	}
+	if l.attribution != "" {
+		t.Attribution = l.attribution
+	}
 	if len(t.VectorLayers) > 0 {
 		t.Description = t.VectorLayers[0].Description
 	}

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -34,6 +37,7 @@ type tileStore struct {
 	tiles  *otter.Cache[place, *tile]
 	leaves *otter.Cache[place, []archive.Entry]
 	files  map[string]*file // by key; under mu
+	ground *layer           // the basemap; nil without one
 	serial uint32
 }
 
@@ -50,6 +54,8 @@ type layer struct {
 	set  archive.Tileset
 	arch *archive.Set
 	file []*file
+
+	attribution string // when it is not the map's own
 }
 
 // place is where bytes are: the archive, by a number of this process, and an offset.
@@ -77,6 +83,47 @@ func newTileStore(d Deps) *tileStore {
 	}
 }
 
+// openGround reads the basemap's file into a layer. It is small (a city takes a few MB) and never changes while the
+// server runs, so it is kept whole.
+func (t *tileStore) openGround(ctx context.Context, path string) (*layer, error) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, survey.Errorf(survey.NotFound, "basemap: %w", err)
+	}
+	if len(b) > groundLimit {
+		return nil, survey.Errorf(survey.Unsupported, "basemap %s has %d bytes, limit %d", path, len(b), groundLimit).WithHint("make it of a smaller extract")
+	}
+	sum := survey.HashOf(b)
+	r, err := archive.Open(ctx, archive.At(bytes.NewReader(b)), nil)
+	if err != nil {
+		return nil, fmt.Errorf("basemap %s: %w", path, err)
+	}
+	var meta struct {
+		Attribution  string                `json:"attribution"`
+		VectorLayers []archive.VectorLayer `json:"vector_layers"`
+	}
+	raw, err := r.Metadata(ctx)
+	if err == nil {
+		err = json.Unmarshal(raw, &meta)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("basemap %s: %w", path, err)
+	}
+	h := r.Header()
+	set := archive.Tileset{Version: sum.String()[:16], Type: h.Type, MinZoom: h.MinZoom, MaxZoom: h.MaxZoom, Bounds: h.Bounds, VectorLayers: meta.VectorLayers,
+		Archives: []archive.Ref{{Key: "basemap", SHA256: sum, Bytes: int64(len(b))}}}
+	t.serial++
+	f := &file{t: t, ref: set.Archives[0], serial: t.serial, whole: b}
+	l := &layer{name: groundName, set: set, file: []*file{f}, attribution: meta.Attribution}
+	l.arch, err = archive.OpenSet(ctx, set, func(archive.Ref) archive.Source { return f }, nil)
+	return l, err
+}
+
+const (
+	groundName  = "basemap"
+	groundLimit = 1 << 30
+)
+
 // file is an archive in the bucket. It is an archive.Source and an archive.LeafCache.
 type file struct {
 	t      *tileStore
@@ -84,6 +131,7 @@ type file struct {
 	serial uint32
 	mu     sync.Mutex
 	head   []byte // the first range, which every opening asks for
+	whole  []byte // the archive itself, when it is not in the bucket
 }
 
 const headBytes = 16 << 10
@@ -105,6 +153,9 @@ func (f *file) ReadRange(ctx context.Context, off, n int64) ([]byte, error) {
 }
 
 func (f *file) read(ctx context.Context, off, n int64) ([]byte, error) {
+	if f.whole != nil {
+		return archive.At(bytes.NewReader(f.whole)).ReadRange(ctx, off, n)
+	}
 	b, err := f.t.store.Range(ctx, store.Public, f.ref.Key, off, n, f.ref.ETag)
 	if err != nil {
 		return nil, fmt.Errorf("tile archive %s: %w", f.ref.Key, err)
@@ -164,6 +215,9 @@ func (t *tileStore) look(ctx context.Context, v *view) (*view, error) {
 	}
 	body, st, err := t.store.Get(ctx, store.Public, store.TileManifestKey, manifestLimit)
 	w := &view{looked: now, etag: st.ETag, layers: map[string]*layer{}}
+	if t.ground != nil {
+		w.layers[groundName] = t.ground
+	}
 	switch {
 	case survey.KindOf(err) == survey.NotFound && v == nil: // nothing was built yet
 		t.view.Store(w)

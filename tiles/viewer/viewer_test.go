@@ -27,7 +27,7 @@ func site(t *testing.T, c viewer.Config, photos string) (http.Handler, *maptest.
 	town := maptest.Fill(t, db, st, 24, 100, photos)
 	mux := http.NewServeMux()
 	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: db, Store: st,
-		Config: api.Config{Attribution: "Synthetic town"}})
+		Config: api.Config{Attribution: "Synthetic town", Basemap: os.Getenv("ROADCOMB_MAP_BASEMAP")}})
 	h, err := viewer.Handler(c)
 	if err != nil {
 		t.Fatal(err)

@@ -54,7 +54,7 @@ const Resolution = 12
 func Fill(t testing.TB, db *state.DB, st *store.Store, drives, frames int, photos string) *Town {
 	t.Helper()
 	ctx := context.Background()
-	tw := &Town{Center: geo.Point{Lat: 55.7047, Lon: 13.1910}, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
+	tw := &Town{Center: geo.Point{Lat: 43.7350, Lon: 7.4205}, AsOf: time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC)}
 	pictures := pictures(t, photos)
 	var objects []string
 	for i, p := range pictures {

@@ -10,7 +10,7 @@ import { onTheme, theme } from './theme.js'
 
 setWorkerUrl?.(api.url('maplibre-gl-worker.mjs'))
 
-const wanted = ['coverage', 'sequences', 'images']
+const wanted = ['basemap', 'coverage', 'sequences', 'images']
 let tiles = {} // layer → TileJSON
 let info = {}
 let since = 0

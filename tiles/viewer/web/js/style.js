@@ -13,8 +13,10 @@ export const steps = [
 ]
 
 const looks = {
-  light: { land: '#f3f1ea', sea: '#cfdde3', border: '#c9c3b5', label: '#7b766a', halo: '#f3f1ea', drive: '#3c4a45', image: '#1f5f8b', ring: '#ffffff', select: '#0b3d91', hexline: '#ffffff' },
-  dark: { land: '#171c1a', sea: '#0d1214', border: '#343c39', label: '#89938e', halo: '#171c1a', drive: '#c4d0ca', image: '#8fd0ff', ring: '#0d1214', select: '#ffffff', hexline: '#171c1a' },
+  light: { land: '#f3f1ea', sea: '#cfdde3', border: '#c9c3b5', label: '#7b766a', halo: '#f3f1ea', drive: '#3c4a45', image: '#1f5f8b', ring: '#ffffff', select: '#0b3d91', hexline: '#ffffff',
+    road: '#ffffff', casing: '#d9d3c6', path: '#e2dccf', rail: '#c9c4ba', building: '#e6e1d6', water: '#bcd3dc', green: '#dfe8d0' },
+  dark: { land: '#171c1a', sea: '#0d1214', border: '#343c39', label: '#89938e', halo: '#171c1a', drive: '#c4d0ca', image: '#8fd0ff', ring: '#0d1214', select: '#ffffff', hexline: '#171c1a',
+    road: '#39423e', casing: '#0f1312', path: '#2a312e', rail: '#303835', building: '#212826', water: '#12242c', green: '#1a251c' },
 }
 
 export const font = ['sans-serif']
@@ -41,6 +43,8 @@ export function style(theme, tiles) {
       layout: { 'text-field': ['get', 'name'], 'text-font': font, 'text-size': ['interpolate', ['linear'], ['zoom'], 1, 10, 6, 14], 'text-max-width': 7, 'symbol-sort-key': ['-', ['get', 'rank']] },
       paint: { 'text-color': c.label, 'text-halo-color': c.halo, 'text-halo-width': 1.4 } },
   ]
+  if (tiles.basemap) layers.push(...streets(c))
+  const names = layers.splice(layers.findIndex((l) => l.id === 'countries'), 1)
   if (tiles.coverage) {
     layers.push(
       { id: 'coverage', type: 'fill', source: 'coverage', 'source-layer': 'coverage',
@@ -60,13 +64,50 @@ export function style(theme, tiles) {
     const minzoom = tiles.images.minzoom
     layers.push(
       { id: 'images', type: 'circle', source: 'images', 'source-layer': 'images', minzoom,
-        paint: { 'circle-color': c.image, 'circle-radius': ['interpolate', ['linear'], ['zoom'], 14, 2.2, 16, 4, 19, 8],
-          'circle-stroke-color': c.ring, 'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 14, 0.5, 17, 1.6] } },
+        paint: { 'circle-color': c.image, 'circle-radius': ['interpolate', ['linear'], ['zoom'], 14, 1.2, 15, 2, 16, 3.4, 19, 8],
+          'circle-stroke-color': c.ring, 'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 14, 0, 15, 0.4, 17, 1.6] } },
       { id: 'headings', type: 'symbol', source: 'images', 'source-layer': 'images', minzoom: 15.5, filter: ['has', 'compass_angle'],
         layout: { 'icon-image': `view-${theme}`, 'icon-rotate': ['get', 'compass_angle'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
           'icon-size': ['interpolate', ['linear'], ['zoom'], 15.5, 0.5, 19, 1.3] } })
   }
+  layers.push(...names)
+  if (tiles.basemap) layers.push(...labels(c))
   return { version: 8, name: 'roadcomb', sources, layers, transition: { duration: 200, delay: 0 } }
+}
+
+// streets are the ground of a city, quiet enough for the coverage to be seen on it.
+function streets(c) {
+  const of = (layer, more) => ({ source: 'basemap', 'source-layer': layer, ...more })
+  const is = (...classes) => ['match', ['get', 'class'], classes, true, false]
+  const wide = (...stops) => ['interpolate', ['exponential', 1.5], ['zoom'], ...stops]
+  const line = (id, classes, color, width, more = {}) => of('roads', { id, type: 'line', filter: is(...classes), layout: { 'line-join': 'round', 'line-cap': 'round' }, paint: { 'line-color': color, 'line-width': width, ...more.paint }, ...(more.minzoom ? { minzoom: more.minzoom } : {}) })
+  const main = wide(6, 0.5, 12, 1.8, 18, 16), street = wide(12, 0.6, 15, 3, 18, 11), big = wide(6, 0.8, 12, 2.4, 18, 20)
+  const plus = (w) => w.map((v, i) => (i > 3 && i % 2 === 0 ? v + 1.6 : v))
+  return [
+    of('green', { id: 'green', type: 'fill', paint: { 'fill-color': c.green } }),
+    of('water', { id: 'water', type: 'fill', filter: is('area'), paint: { 'fill-color': c.water } }),
+    of('water', { id: 'water-line', type: 'line', filter: is('line', 'coast'), paint: { 'line-color': c.water, 'line-width': wide(8, 0.6, 14, 2.5, 18, 8) } }),
+    of('buildings', { id: 'buildings', type: 'fill', minzoom: 13, paint: { 'fill-color': c.building, 'fill-opacity': ['interpolate', ['linear'], ['zoom'], 13, 0, 14.5, 1] } }),
+    line('rail', ['rail'], c.rail, wide(10, 0.6, 16, 2), { paint: { 'line-dasharray': [4, 2] } }),
+    line('paths', ['path'], c.path, wide(14, 0.6, 18, 4), { minzoom: 13.5 }),
+    line('service-casing', ['service'], c.casing, plus(wide(13, 0.4, 15, 1.6, 18, 7)), { minzoom: 13.5 }),
+    line('street-casing', ['street'], c.casing, plus(street), { minzoom: 12 }),
+    line('main-casing', ['main'], c.casing, plus(main)),
+    line('motorway-casing', ['motorway'], c.casing, plus(big)),
+    line('service', ['service'], c.road, wide(13, 0.4, 15, 1.6, 18, 7), { minzoom: 13.5 }),
+    line('street', ['street'], c.road, street, { minzoom: 12 }),
+    line('main', ['main'], c.road, main),
+    line('motorway', ['motorway'], c.road, big),
+  ]
+}
+
+// labels lie over the coverage: they are what one finds a place by.
+function labels(c) {
+  const text = (id, layer, layout, more) => ({ id, type: 'symbol', source: 'basemap', 'source-layer': layer, layout: { 'text-field': ['get', 'name'], 'text-font': font, ...layout }, paint: { 'text-color': c.label, 'text-halo-color': c.halo, 'text-halo-width': 1.6 }, ...more })
+  return [
+    text('street-names', 'roads', { 'symbol-placement': 'line', 'text-size': ['interpolate', ['linear'], ['zoom'], 14, 10, 18, 14], 'text-max-angle': 30, 'text-padding': 6 }, { minzoom: 14.5, filter: ['match', ['get', 'class'], ['street', 'main', 'motorway'], true, false] }),
+    text('place-names', 'places', { 'text-size': ['match', ['get', 'class'], ['city', 'town'], 16, ['suburb', 'village'], 13, 11], 'text-letter-spacing': 0.04, 'text-max-width': 7 }, { maxzoom: 17 }),
+  ]
 }
 
 // source turns TileJSON into a source. Its addresses may be relative to the server.
