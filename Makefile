@@ -18,7 +18,7 @@ run: setup build
 build:
 	@mkdir -p bin
 	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/roadcomb
-	CGO_ENABLED=0 go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/roadcam
+	CGO_ENABLED=0 go build -ldflags "-X github.com/roadcomb/roadcomb/cmd/roadcam/internal/roadcam.Version=$(VERSION)" -o bin/ ./cmd/roadcam
 
 setup:
 	@.ci/setup run

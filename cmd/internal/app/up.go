@@ -201,9 +201,18 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 	}
 }
 
-// tick enqueues what is due now. It is idempotent: every job finds out itself whether there is something to do.
+// tick sweeps what nobody needs any more and enqueues what is due now. It is idempotent: every job finds out itself
+// whether there is something to do.
 func (p *platform) tick(ctx context.Context, now time.Time) error {
 	if _, err := p.rewards.Lapse(ctx); err != nil {
+		return err
+	}
+	if n, bytes, err := p.tiles.Sweep(ctx); err != nil {
+		return err
+	} else if n > 0 {
+		p.log.Info("removed tile archives that nothing names", "archives", n, "bytes", bytes)
+	}
+	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
 		return err
 	}
 	epochs, err := p.rewards.OpenEpochs(ctx, now)
