@@ -104,8 +104,8 @@ export class Panel {
   async step(by) {
     if (this.at < 0) return
     const to = this.at + by
-    if (to >= this.frames.length && this.next && !this.drive) {
-      const page = await api.cellFrames(this.h3, { cursor: this.next })
+    if (to >= this.frames.length && this.next) {
+      const page = this.drive ? await api.get(`v1/sequences/${this.drive}/frames?cursor=${this.next}&limit=60`) : await api.cellFrames(this.h3, { cursor: this.next })
       this.frames.push(...page.frames)
       this.next = page.next
       this.thumbs()
@@ -121,7 +121,7 @@ export class Panel {
     this.img.src = api.url(x.image.url)
     this.img.alt = `Street image of ${f.date(x.captured_at)}` + (x.heading == null ? '' : `, looking ${f.compass(x.heading)}`)
     if (x.image.width) this.img.parentElement.style.setProperty('aspect-ratio', `${x.image.width} / ${x.image.height}`)
-    const more = this.next && !this.drive ? '+' : ''
+    const more = this.next ? '+' : ''
     this.count.textContent = `${i + 1} of ${this.frames.length}${more}`
     this.prev.disabled = i === 0
     this.nextB.disabled = i === this.frames.length - 1 && !more
@@ -198,7 +198,9 @@ export class Panel {
       const page = await api.get(`v1/sequences/${x.sequence}/frames?around=${x.id}&limit=60`)
       this.drive = x.sequence
       this.frames = page.frames
-      this.next = null
+      this.next = page.next
+      $('panel-title').textContent = `Drive ${x.sequence.slice(0, 12)}`
+      $('panel-sub').textContent = f.date(x.captured_at)
       this.draw()
       this.select(Math.max(0, this.frames.findIndex((y) => y.id === x.id)))
     } catch (err) {
