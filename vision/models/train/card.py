@@ -31,8 +31,8 @@ card = {
     "recommended_passes": [
         {"scale": 0.5, "band": [0, 1]},
         {"scale": 1, "band": [0, 1]},
-        {"scale": 2, "band": [0, 1], "max_mpx": 0.7},
-        {"scale": 2, "band": [0.3, 0.7], "min_mpx": 0.7},
+        {"scale": 2, "band": [0, 1], "max_mpx": 1.0},
+        {"scale": 2, "band": [0.36, 0.62], "min_mpx": 1.0},
     ],
 }
 json.dump(card, open(os.path.splitext(path)[0] + ".json", "w"), indent=2)

@@ -155,7 +155,7 @@ def warp_into(dst, tex, quad, gain=1.0, soft=0.0):
 
 
 class Maker:
-    def __init__(self, recs, seed=0, n_plates=1600, n_signs=400):
+    def __init__(self, recs, seed=0, n_plates=800, n_signs=500):
         rng = np.random.default_rng(seed)
         self.recs = recs
         self.faces = [r for r in recs if r.folder == "faces-cc0" and len(r.boxes[FACE])]
@@ -396,8 +396,9 @@ class Maker:
                     q = self.paste_face(rng, im, taken)
                     if q is not None:
                         taken = add(FACE, q)
-            if rng.random() < .25:
-                self.paste_sign(rng, im, taken)
+            for _ in range(2):
+                if rng.random() < (.4 if kind is None else .15):
+                    self.paste_sign(rng, im, taken)
         if rng.random() < .35:
             im = tone(rng, im, .5)
         return im, gts, ign

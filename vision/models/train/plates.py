@@ -259,8 +259,63 @@ def wear(rng, p):
     return p
 
 
+def _round_sign(rng):
+    """Speed limits, stop and give-way signs, warning triangles, traffic lights, distance plates below
+    signs: what a detector of round faces and lettered rectangles takes for its own."""
+    kind = rng.integers(5)
+    f = FONTS[rng.integers(len(FONTS))]
+    jit = lambda c, a=14: tuple(int(np.clip(v + rng.normal(0, a), 0, 255)) for v in c)
+    red, white = jit((190, 25, 35)), jit((238, 238, 235), 8)
+    if kind == 0:                                               # ring with a number or nothing
+        n = 200; im = Image.new("RGB", (n, n), white); m = Image.new("L", (n, n)); d, dm = ImageDraw.Draw(im), ImageDraw.Draw(m)
+        dm.ellipse((2, 2, n - 3, n - 3), fill=255)
+        if rng.random() < .25:
+            d.rectangle((0, 0, n, n), fill=jit((25, 70, 170)))
+        d.ellipse((2, 2, n - 3, n - 3), outline=red if rng.random() < .8 else jit((120, 120, 120)), width=int(rng.integers(14, 34)))
+        if rng.random() < .8:
+            text(im, (n * .26, n * .3, n * .74, n * .7), str(rng.choice(["20", "30", "40", "50", "60", "70", "80", "90", "100", "120", "3.5t", "2,2m", "P"])), f, K, rng)
+    elif kind == 1:                                             # octagon
+        n = 200; im = Image.new("RGB", (n, n), red); m = Image.new("L", (n, n)); c = n * .29
+        pts = [(c, 0), (n - c, 0), (n, c), (n, n - c), (n - c, n), (c, n), (0, n - c), (0, c)]
+        ImageDraw.Draw(m).polygon(pts, fill=255)
+        ImageDraw.Draw(im).polygon([(n / 2 + (x - n / 2) * .93, n / 2 + (y - n / 2) * .93) for x, y in pts], outline=white, width=6)
+        text(im, (n * .12, n * .34, n * .88, n * .66), str(rng.choice(["STOP", "STOP", "STOP", "ALTO", "PARE", "ARRET"])), f, white, rng)
+    elif kind == 2:                                             # triangle
+        n = 200; im = Image.new("RGB", (n, n), red); m = Image.new("L", (n, n)); up = rng.random() < .8
+        t = lambda k: [(n / 2, n * k), (n * (1 - k), n * (1 - k * .7)), (n * k, n * (1 - k * .7))]
+        tri = [t(.0), t(.17)]
+        if not up:
+            tri = [[(x, n - y) for x, y in q] for q in tri]
+        ImageDraw.Draw(m).polygon(tri[0], fill=255)
+        d = ImageDraw.Draw(im); d.polygon(tri[1], fill=white if rng.random() < .8 else jit((240, 200, 30)))
+        for _ in range(int(rng.integers(0, 5))):
+            x, y = rng.uniform(.38, .6) * n, rng.uniform(.45, .75) * n
+            d.ellipse((x - 9, y - 9, x + rng.uniform(0, 20), y + rng.uniform(0, 30)), fill=K)
+    elif kind == 3:                                             # traffic light
+        w, h = 90, int(rng.choice([170, 230])); im = Image.new("RGB", (w, h), jit((28, 28, 28), 10)); m = Image.new("L", (w, h), 255)
+        d = ImageDraw.Draw(im); on = rng.integers(3); nl = 3 if h > 200 else 2
+        for k in range(nl):
+            c = [(235, 40, 30), (250, 180, 40), (40, 220, 120)][k if nl == 3 else (0, 2)[k]]
+            c = jit(c) if k == on or rng.random() < .3 else tuple(int(v * .22) for v in c)
+            y = h * (k + .5) / nl
+            d.ellipse((15, y - 30, 75, y + 30), fill=c)
+            if rng.random() < .4:
+                d.ellipse((30, y - 14, 52, y + 6), fill=tuple(min(255, int(v * 1.4)) for v in c))
+    else:                                                       # distance or time plate, kilometre stone
+        w, h = int(rng.uniform(200, 330)), int(rng.uniform(70, 130)); m = Image.new("L", (w, h), 255)
+        bg, ink = [(white, K), (jit((25, 70, 170)), white), (jit((20, 110, 60)), white), (white, red)][rng.integers(4)]
+        im = Image.new("RGB", (w, h), bg); d = ImageDraw.Draw(im)
+        s = str(rng.choice(["600 m", "< 200 m >", "1,5 km", "300 m", "7-19 h", "8-18", "30 min", "ZONE", "frei", "STATE ST", "MAIN ST", "5th AVE", "0,4", "A1", "B 27", "Km 12", "P+R", "TAXI", "BUS"]))
+        text(im, (w * .08, h * .2, w * .92, h * .8), s, f, ink, rng, .9 if rng.random() < .5 else 1)
+        if rng.random() < .6:
+            d.rectangle((3, 3, w - 4, h - 4), outline=ink, width=3)
+    return wear(rng, np.dstack([np.asarray(im)[:, :, ::-1], np.asarray(m)]))
+
+
 def render_sign(rng):
     """Street-name plates, arrows, shop fronts, stickers, numbers on walls: background for both classes."""
+    if rng.random() < .55:
+        return _round_sign(rng)
     w, h = int(rng.uniform(160, 420)), int(rng.uniform(60, 260))
     bgs = [(20, 60, 160), (15, 110, 60), W, Y, (170, 30, 35), (60, 60, 60), (120, 80, 40), (230, 120, 30)]
     bg = bgs[rng.integers(len(bgs))]

@@ -139,7 +139,8 @@ def main():
     ap.add_argument("--lr", type=float, default=1.5e-3); ap.add_argument("--batch", type=int, default=16)
     ap.add_argument("--workers", type=int, default=1); ap.add_argument("--seed", type=int, default=0)
     ap.add_argument("--threads", type=int, default=2)
-    ap.add_argument("--unfreeze", action="store_true")
+    ap.add_argument("--unfreeze", action="store_true", help="train the strides 2-4 entry too")
+    ap.add_argument("--freeze4", action="store_true", help="keep the whole stride-4 trunk: a quarter cheaper, for late rounds")
     a = ap.parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(a.seed)
@@ -148,6 +149,9 @@ def main():
     net.train().to(memory_format=torch.channels_last)
     if not a.unfreeze:
         for m in net.frozen():
+            m.requires_grad_(False)
+    if a.freeze4:
+        for m in (net.s3a, net.s3b):
             m.requires_grad_(False)
     ema = copy.deepcopy(net).eval()
     for p in ema.parameters():
