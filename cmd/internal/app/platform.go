@@ -233,15 +233,15 @@ func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop f
 }
 
 // handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
-// replaces the built-in page, or empty.
-func (p *platform) handler(base, web string) (http.Handler, error) {
+// replaces the built-in page, or empty; basemap an archive of streets, or empty.
+func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
 	mux := http.NewServeMux()
 	api := httpx.NewAPI(mux, "roadcomb", Version)
 	op := p.secrets.Operator
 	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, OperatorToken: op})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, OperatorToken: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, OperatorToken: op})
-	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base}})
+	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
 	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
 	// The page uploads straight to the object store.
 	connect := p.set.S3

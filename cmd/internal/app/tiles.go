@@ -3,13 +3,39 @@ package app
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/tiles/basemap"
 	"github.com/roadcomb/roadcomb/tiles/build"
 )
 
 type tilesCmd struct {
-	Build tilesBuildCmd `cmd:"" help:"Build a PMTiles archive of GeoJSON files."`
+	Build   tilesBuildCmd   `cmd:"" help:"Build a PMTiles archive of GeoJSON files."`
+	Basemap tilesBasemapCmd `cmd:"" help:"Build a street map of an OpenStreetMap extract, for --basemap."`
+}
+
+type tilesBasemapCmd struct {
+	OSM string `arg:"" help:"Extract, .osm.pbf." type:"existingfile"`
+	Out string `help:"Archive to write." required:"" type:"path" placeholder:"FILE.pmtiles"`
+}
+
+func (tilesBasemapCmd) Help() string {
+	return "The data is © OpenStreetMap contributors, ODbL; the web map says so. Example: roadcomb tiles basemap monaco.osm.pbf --out monaco.pmtiles"
+}
+
+func (c *tilesBasemapCmd) Run(ctx context.Context, e *environ) error {
+	f, err := os.Open(c.OSM)
+	if err != nil {
+		return survey.Errorf(survey.NotFound, "extract: %w", err)
+	}
+	defer f.Close()
+	st, err := basemap.Build(ctx, f, c.Out)
+	if err != nil {
+		return err
+	}
+	return writeJSON(e.stdout, st)
 }
 
 type tilesBuildCmd struct {

@@ -24,6 +24,7 @@ type upCmd struct {
 	settings
 	Listen       string   `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
 	Web          string   `help:"Folder of the web page; empty for the one that set-up built." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
+	Basemap      string   `help:"Street map under the web map: an archive that tiles basemap made." env:"ROADCOMB_BASEMAP" type:"path" placeholder:"FILE.pmtiles"`
 	Drive        []string `help:"Upload this footage once the network runs." type:"path" placeholder:"PATH"`
 	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m); -1, the default, keeps all, because this network is your own." default:"-1"`
 	Demo         bool     `help:"Upload a small made-up drive if the network is empty."`
@@ -56,7 +57,7 @@ func (c *upCmd) Run(ctx context.Context, e *environ) (err error) {
 
 // serve runs HTTP, workers and the ticker until ctx ends or the job, if any, asks to stop.
 func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listener, base string, job func(context.Context) error) error {
-	h, err := p.handler(base, c.Web)
+	h, err := p.handler(base, c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
@@ -282,7 +283,7 @@ func (c *serveCmd) Run(ctx context.Context, e *environ) (err error) {
 		return err
 	}
 	base := "http://" + l.Addr().String()
-	h, err := p.handler(base, c.Web)
+	h, err := p.handler(base, c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
