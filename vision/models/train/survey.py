@@ -42,8 +42,9 @@ def main(data, ours=None):
         gt = E.load_truth(os.path.join(data, st))
         for th in thrs:
             tt = th if isinstance(th, tuple) else (th, th)
-            r = E.score(d, gt, int(cls == "plate"), tt)
-            print(json.dumps(dict(det=det.split("/")[-1], set=st, cls=cls, passes=p, thr=th, margin=E.DEFAULT_MARGIN, ms_per_mpx=round(ms), **r)), flush=True)
+            for m in (.10, .15):
+                r = E.score(d, gt, int(cls == "plate"), tt, m)
+                print(json.dumps(dict(det=det.split("/")[-1], set=st, cls=cls, passes=p, thr=th, margin=m, ms_per_mpx=round(ms), **r)), flush=True)
 
 
 if __name__ == "__main__":
