@@ -33,7 +33,7 @@ for name, n in ours.items():
     paths = files(name)
     check("pyarrow", f"rows of {name}", sum(pq.ParquetFile(p).metadata.num_rows for p in paths), n)
     check("pyarrow", f"rows read of {name}", ds.dataset(paths).count_rows(), n)
-    check("duckdb", f"rows of {name}", duckdb.sql(f"SELECT count(*) FROM read_parquet({paths})").fetchone()[0], n)
+    check("duckdb", f"rows of {name}", duckdb.sql(f"SELECT count(*) FROM read_parquet({paths})").fetchall()[0][0], n)
     check("polars", f"rows of {name}", polars.scan_parquet(paths, hive_partitioning=False).select(polars.len()).collect().item(), n)
 
 obs = ds.dataset(files("observations")).to_table()
@@ -48,7 +48,7 @@ cell = obs["h3"][len(obs) // 2].as_py()
 want = sum(v == cell for v in obs["h3"].to_pylist())
 check("pyarrow", "one cell", ds.dataset(files("observations")).count_rows(filter=ds.field("h3") == cell), want)
 check("polars", "one cell", lazy.filter(polars.col("h3") == cell).select(polars.len()).collect().item(), want)
-check("duckdb", "one cell", duckdb.sql(f"SELECT count(*) FROM read_parquet({files('observations')}) WHERE h3 = {cell}").fetchone()[0], want)
+check("duckdb", "one cell", duckdb.sql(f"SELECT count(*) FROM read_parquet({files('observations')}) WHERE h3 = {cell}").fetchall()[0][0], want)
 
 for name in ("frames", "drives", "cells"):
     for path in files(name):
