@@ -101,6 +101,18 @@ func Cover(b geo.Bounds, res, limit int) ([]survey.Cell, error) {
 	return Cells(Polygon{Outer: []geo.Point{{Lat: s, Lon: w}, {Lat: s, Lon: e}, {Lat: n, Lon: e}, {Lat: n, Lon: w}}}, res, limit)
 }
 
+// Around is the cells with their neighbours, in ascending order. Descendants of a cell reach beyond its outline, and a
+// pinned cell may lag behind its frame: whoever looks for the fine cells of frames by ranges of coarse ones that cover an
+// area must ask around it, and check each frame's position.
+func Around(cells []survey.Cell) []survey.Cell {
+	out := make([]survey.Cell, 0, 3*len(cells))
+	for _, c := range cells {
+		out = append(out, Disk(c, 1)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
 func tooMany(res, limit int) error {
 	return survey.Errorf(survey.Invalid, "the area has more than %d cells at resolution %d", limit, res).
 		WithHint("ask for a smaller area or a coarser resolution")

@@ -21,6 +21,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -215,7 +216,7 @@ func (s *Server) filter(q imageryQuery) (filter, error) {
 	}
 	arg := func(v any) string { f.args = append(f.args, v); return "$" + strconv.Itoa(len(f.args)) }
 	var in []string
-	for _, r := range ranges(cs, s.Resolution) {
+	for _, r := range ranges(hex.Around(cs), s.Resolution) {
 		in = append(in, "cell BETWEEN "+arg(r[0])+" AND "+arg(r[1]))
 	}
 	if len(in) == 0 {

@@ -346,7 +346,7 @@ func (f *stacFilter) bounds(s *Server, b []float64) error {
 	}
 	// A small box goes by the index of cells; a wide one by time.
 	if cs, err := hex.Cover(box, min(8, s.Resolution), 300); err == nil && len(cs) > 0 {
-		f.cells(s, cs)
+		f.cells(s, hex.Around(cs))
 	}
 	return nil
 }
@@ -437,7 +437,7 @@ func (s *Server) stacSearch(r *http.Request) (any, string, error) {
 			return nil, "", err
 		}
 		inside = a.inside
-		f.cells(s, cs)
+		f.cells(s, hex.Around(cs))
 	}
 	if err := errors.Join(f.time(q.DateTime), f.in("id", q.IDs), f.in("drive_id", q.Collections)); err != nil {
 		return nil, "", err

@@ -43,5 +43,5 @@ found = list(client.search(intersects=one.geometry, datetime=one.datetime).items
 assert one.id in {i.id for i in found}, "a search at an item's own place and time does not find it"
 west, south, east, north = collections[0].extent.spatial.bboxes[0]
 inside = list(client.search(bbox=[west, south, east, north], collections=[collections[0].id]).items())
-assert len(inside) == len(list(collections[0].get_items())), "the box of a collection does not hold its items"
+assert len(inside) == len(list(collections[0].get_items())), f"the box of a collection holds {len(inside)} items of its {len(list(collections[0].get_items()))}"
 print(f"{len(collections)} collections and {len(items)} items are valid STAC 1.0.0")
