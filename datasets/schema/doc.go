@@ -1,0 +1,73 @@
+package schema
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/roadcomb/roadcomb/pkg/lake"
+)
+
+// Described is a dataset with its columns, for documents and clients.
+type Described struct {
+	lake.Schema
+	Partition string // how its files are split
+	Columns   []lake.Column
+}
+
+// All describes every dataset, in the order of SCHEMA.md.
+func All() ([]Described, error) {
+	var out []Described
+	var failed error
+	add := func(s lake.Schema, partition string, cols []lake.Column, err error) {
+		if err != nil && failed == nil {
+			failed = err
+		}
+		out = append(out, Described{s, partition, cols})
+	}
+	const dayAndArea = "`date=YYYY-MM-DD` of capture, then `h3_r4=` (the H3 ancestor at resolution 4)"
+	cols, err := lake.Columns[Frame]()
+	add(Frames, dayAndArea, cols, err)
+	cols, err = lake.Columns[Observation]()
+	add(Observations, dayAndArea, cols, err)
+	cols, err = lake.Columns[Drive]()
+	add(Drives, "`date=` of the drive's first frame", cols, err)
+	cols, err = lake.Columns[Cell]()
+	add(Cells, "`date=` of the snapshot, then `h3_r4=`", cols, err)
+	cols, err = lake.Columns[Rejection]()
+	add(Rejections, "`date=` of receipt", cols, err)
+	cols, err = lake.Columns[Epoch]()
+	add(Epochs, "`epoch=`", cols, err)
+	cols, err = lake.Columns[Allocation]()
+	add(Allocations, "`epoch=`", cols, err)
+	return out, failed
+}
+
+// Markdown is datasets/SCHEMA.md.
+func Markdown() (string, error) {
+	all, err := All()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString(`# Datasets
+
+Generated from ` + "`datasets/schema`" + `; a test keeps the two equal. Files are Parquet (zstd), GeoParquet 1.1 where there is a
+` + "`geometry`" + `, sorted by cell and time where there is a cell, immutable, and named by their content. ` + "`snapshot.json`" + ` names the
+files that together are one consistent state, with rows, bytes, SHA-256 and CIDv1 of each; it is written last.
+
+Columns are only ever added, never renamed or retyped; a change raises the version. Times are UTC in microseconds, H3 cells
+int64 and hex text, positions WGS 84 in lon, lat order, amounts integers of 10^-9 token. Contributor and device ids are
+pseudonyms. File names, accounts, payout addresses, and positions inside privacy zones or trimmed ends are in no dataset.
+`)
+	for _, d := range all {
+		fmt.Fprintf(&b, "\n## %s, version %d\n\n%s Partitioned by %s.\n\n| column | type | unit | null | what |\n|---|---|---|---|---|\n", d.Name, d.Version, d.Doc, d.Partition)
+		for _, c := range d.Columns {
+			null := ""
+			if c.Nullable {
+				null = "yes"
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", c.Name, c.Type, c.Unit, null, c.Doc)
+		}
+	}
+	return b.String(), nil
+}
