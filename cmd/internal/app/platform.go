@@ -256,6 +256,9 @@ func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
 		return nil, err
 	}
 	mux.Handle("/", page)
+	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
+		httpx.WriteProblem(w, r, survey.Errorf(survey.NotFound, "there is no such operation").WithHint("GET /v1/openapi.json lists them"))
+	})
 	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
 }
 

@@ -44,6 +44,7 @@ type cli struct {
 	Log    string          `help:"Least level logged to stderr: debug, info, warn, error." enum:"debug,info,warn,error" default:"warn" env:"ROADCOMB_LOG"`
 
 	Up      upCmd      `cmd:"" help:"Run the whole network on this machine: store, state, workers, APIs and web map."`
+	Store   storeCmd   `cmd:"" help:"Run the object store alone, for processes that share it."`
 	Serve   serveCmd   `cmd:"" help:"Run the APIs and the web map against outside servers."`
 	Work    workCmd    `cmd:"" help:"Run workers against outside servers."`
 	Tick    tickCmd    `cmd:"" help:"Run what is due once: tiles, datasets, epochs, sweeping."`
