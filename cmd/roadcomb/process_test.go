@@ -480,3 +480,19 @@ func TestHelpListsTheExitCodes(t *testing.T) {
 		t.Fatal("an unknown verb succeeded")
 	}
 }
+
+func TestTheDoctorNamesWhatIsWrongAndHowToMendIt(t *testing.T) {
+	well, err := repo(t, "doctor", "--home", t.TempDir(), "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0").CombinedOutput()
+	if err != nil || bytes.Contains(well, []byte("FAIL")) {
+		t.Fatalf("%v\n%s", err, well)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	ill, err := repo(t, "doctor", "--home", t.TempDir(), "--listen", l.Addr().String(), "--s3-listen", "127.0.0.1:0", "--models", t.TempDir()).CombinedOutput()
+	if err == nil || !bytes.Contains(ill, []byte("FAIL port of the APIs")) || !bytes.Contains(ill, []byte("FAIL privacy models")) || !bytes.Contains(ill, []byte("roadcomb models pull")) {
+		t.Fatalf("%v\n%s", err, ill)
+	}
+}

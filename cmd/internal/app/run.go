@@ -58,6 +58,7 @@ type cli struct {
 	Models  modelsCmd  `cmd:"" help:"Get, list and check privacy models."`
 	Detect  detectCmd  `cmd:"" help:"Find faces and plates in images."`
 	Eval    evalCmd    `cmd:"" help:"Measure how well privacy works."`
+	Doctor  doctorCmd  `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
 	Version versionCmd `cmd:"" help:"Print version and build information."`
 }
 
