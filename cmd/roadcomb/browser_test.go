@@ -1,15 +1,10 @@
 package main_test
 
 import (
-	"bufio"
-	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
@@ -18,46 +13,7 @@ import (
 // is on it. It is stopped with the test.
 func up(t *testing.T, args ...string) (url string) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, bin, append([]string{"up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, args...)...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = 20 * time.Second
-	cmd.Dir = testkit.Root(t)
-	var errs bytes.Buffer
-	cmd.Stderr = &errs
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		cancel()
-		cmd.Wait()
-		if t.Failed() {
-			t.Logf("stderr of roadcomb up:\n%s", errs.String())
-		}
-	})
-	found := make(chan string, 1)
-	go func() {
-		for sc := bufio.NewScanner(out); sc.Scan(); {
-			if u, ok := strings.CutPrefix(sc.Text(), "map: "); ok {
-				found <- u
-			}
-		}
-		close(found)
-	}()
-	select {
-	case u, ok := <-found:
-		if !ok {
-			t.Fatalf("roadcomb up ended\n%s", errs.String())
-		}
-		return u
-	case <-time.After(4 * time.Minute):
-		t.Fatalf("no map after four minutes\n%s", errs.String())
-		return ""
-	}
+	return start(t, "map: ", append([]string{"up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, args...)...)
 }
 
 func TestTheMapOfADriveInABrowser(t *testing.T) {

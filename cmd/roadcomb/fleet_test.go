@@ -57,7 +57,7 @@ func start(t *testing.T, want string, args ...string) string {
 			t.Fatalf("roadcomb %s ended\n%s", args[0], errs.String())
 		}
 		return l
-	case <-time.After(time.Minute):
+	case <-time.After(4 * time.Minute): // footage may be on its way
 		t.Fatalf("roadcomb %s does not answer\n%s", args[0], errs.String())
 		return ""
 	}

@@ -16,15 +16,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/ipfs/go-cid"
-	"github.com/multiformats/go-multihash"
-
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
 	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/ledger"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -574,23 +572,12 @@ func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error)
 		if f.SHA256, err = survey.ParseHash(sha); err != nil {
 			return snap, err
 		}
-		if f.CID, err = CID(f.SHA256); err != nil {
-			return snap, err
-		}
+		f.CID = ledger.CID(f.SHA256)
 		d := snap.Datasets[name]
 		d.Version, d.Rows, d.Bytes, d.Files = 1, d.Rows+f.Rows, d.Bytes+f.Bytes, append(d.Files, f)
 		snap.Datasets[name] = d
 	}
 	return snap, rows.Err()
-}
-
-// CID is the CIDv1 (raw codec) of content with the hash, as base32 text.
-func CID(h survey.Hash) (string, error) {
-	mh, err := multihash.Encode(h[:], multihash.SHA2_256)
-	if err != nil {
-		return "", err
-	}
-	return cid.NewCidV1(cid.Raw, mh).String(), nil
 }
 
 // fill unpacks the structured columns of state into flat ones.

@@ -7,8 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/ipfs/go-cid"
-
+	"github.com/roadcomb/roadcomb/pkg/ledger"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/rewards"
 )
@@ -52,13 +51,7 @@ type File struct {
 
 func fileOf(name string, b []byte) File {
 	h := survey.HashOf(b)
-	return File{name, int64(len(b)), h, CID(h)}
-}
-
-// CID is the content identifier of bytes with the digest.
-func CID(h survey.Hash) string {
-	const sha2_256 = 0x12
-	return cid.NewCidV1(cid.Raw, append([]byte{sha2_256, byte(len(h))}, h[:]...)).String()
+	return File{name, int64(len(b)), h, ledger.CID(h)}
 }
 
 // NewManifest describes an epoch; previous is zero for the first.
@@ -126,7 +119,7 @@ func ReadManifest(b []byte) (Manifest, error) {
 		if !slices.Contains(InputNames(), f.Name) && !slices.Contains(OutputNames(), f.Name) {
 			return m, survey.Errorf(survey.Unsupported, "epoch %s names a file %.60q that this version does not know", m.Epoch, f.Name)
 		}
-		if f.CID != CID(f.SHA256) {
+		if f.CID != ledger.CID(f.SHA256) {
 			return m, survey.Errorf(survey.Invalid, "epoch %s: %s has a CID that is not that of its SHA-256", m.Epoch, f.Name)
 		}
 	}

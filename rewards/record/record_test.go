@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/ledger"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/merkle"
@@ -163,7 +164,7 @@ func forge[T any](t *testing.T, dir fstest.MapFS, name string, change func([]T))
 	text := string(dir[record.ManifestName].Data)
 	for old, new := range map[string]string{
 		survey.HashOf(old).String():           survey.HashOf(b).String(),
-		record.CID(survey.HashOf(old)):        record.CID(survey.HashOf(b)),
+		ledger.CID(survey.HashOf(old)):        ledger.CID(survey.HashOf(b)),
 		fmt.Sprintf(`"bytes": %d,`, len(old)): fmt.Sprintf(`"bytes": %d,`, len(b)),
 	} {
 		text = strings.Replace(text, old, new, 1)
@@ -305,7 +306,7 @@ func TestStatementsAddUpForEverybody(t *testing.T) {
 }
 
 func TestCIDIsThatOfTheSpecification(t *testing.T) {
-	if got := record.CID(survey.HashOf([]byte("hello world"))); got != "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e" {
+	if got := ledger.CID(survey.HashOf([]byte("hello world"))); got != "bafkreifzjut3te2nhyekklss27nh3k72ysco7y32koao5eei66wof36n5e" {
 		t.Error(got)
 	}
 }

@@ -26,12 +26,11 @@ func (cellsRebuildCmd) Help() string {
 	return "Reads the current snapshot's observations and replaces the cells in one transaction. Stop workers first: a drive that is indexed but not yet exported would be lost from the cells until it is indexed again."
 }
 
-func (c *cellsRebuildCmd) Run(ctx context.Context, e *environ) (err error) {
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
+func (c *cellsRebuildCmd) Run(ctx context.Context, e *environ) error {
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return rebuild(ctx, e, p) })
+}
+
+func rebuild(ctx context.Context, e *environ, p *platform) error {
 	left, err := state.Changes(ctx, p.db, "datasets")
 	if err != nil {
 		return err

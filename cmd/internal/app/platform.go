@@ -70,6 +70,16 @@ func openPlatform(ctx context.Context, set settings, log *slog.Logger) (p *platf
 	return open, open.start(ctx)
 }
 
+// withPlatform opens the platform for the length of fn.
+func withPlatform(ctx context.Context, set settings, e *environ, fn func(*platform) error) (err error) {
+	p, err := openPlatform(ctx, set, e.log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.close()) }()
+	return fn(p)
+}
+
 func (p *platform) start(ctx context.Context) (err error) {
 	set, log := p.set, p.log
 	if p.secrets, err = loadSecrets(set.Home); err != nil {

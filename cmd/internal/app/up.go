@@ -35,12 +35,11 @@ func (upCmd) Help() string {
 	return "Everything listens on loopback and keeps its data under --home. Stop it with Ctrl-C; start it again and it goes on."
 }
 
-func (c *upCmd) Run(ctx context.Context, e *environ) (err error) {
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
+func (c *upCmd) Run(ctx context.Context, e *environ) error {
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return c.run(ctx, e, p) })
+}
+
+func (c *upCmd) run(ctx context.Context, e *environ, p *platform) error {
 	l, err := listen(c.Listen, "--listen")
 	if err != nil {
 		return err
@@ -269,15 +268,14 @@ func makeDemo(ctx context.Context, dir string, now time.Time) error {
 
 type serveCmd struct{ upCmd }
 
-func (c *serveCmd) Run(ctx context.Context, e *environ) (err error) {
+func (c *serveCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("serve"); err != nil {
 		return err
 	}
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return c.run(ctx, e, p) })
+}
+
+func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 	l, err := listen(c.Listen, "--listen")
 	if err != nil {
 		return err
@@ -306,23 +304,20 @@ func (workCmd) Help() string {
 	return "Start as many as there are machines. Stop with Ctrl-C: running jobs finish, or run again elsewhere."
 }
 
-func (c *workCmd) Run(ctx context.Context, e *environ) (err error) {
+func (c *workCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("work"); err != nil {
 		return err
 	}
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	stop, err := p.startWorkers(ctx, time.Second)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintln(e.stdout, "working")
-	<-ctx.Done()
-	stop()
-	return nil
+	return withPlatform(ctx, c.settings, e, func(p *platform) error {
+		stop, err := p.startWorkers(ctx, time.Second)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, "working")
+		<-ctx.Done()
+		stop()
+		return nil
+	})
 }
 
 type tickCmd struct{ settings }
@@ -331,14 +326,9 @@ func (tickCmd) Help() string {
 	return "Enqueues what is due: closing epochs, tiles and datasets of the day. Run it from a timer; workers do the work."
 }
 
-func (c *tickCmd) Run(ctx context.Context, e *environ) (err error) {
+func (c *tickCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("tick"); err != nil {
 		return err
 	}
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	return p.tick(ctx, time.Now().UTC())
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, time.Now().UTC()) })
 }

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"text/tabwriter"
@@ -159,15 +158,12 @@ type visionRemoveCmd struct {
 	Frame string `arg:"" help:"Frame id."`
 }
 
-func (c *visionRemoveCmd) Run(ctx context.Context, e *environ) (err error) {
-	p, err := openPlatform(ctx, c.settings, e.log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, p.close()) }()
-	if err := visionworker.Remove(ctx, p.db, p.store, survey.FrameID(c.Frame)); err != nil {
-		return err
-	}
-	fmt.Fprintln(e.stdout, "removed")
-	return nil
+func (c *visionRemoveCmd) Run(ctx context.Context, e *environ) error {
+	return withPlatform(ctx, c.settings, e, func(p *platform) error {
+		if err := visionworker.Remove(ctx, p.db, p.store, survey.FrameID(c.Frame)); err != nil {
+			return err
+		}
+		fmt.Fprintln(e.stdout, "removed")
+		return nil
+	})
 }
