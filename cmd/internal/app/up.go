@@ -20,11 +20,16 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/synth"
 )
 
+// webSettings are shared by the verbs that serve the APIs and the web map.
+type webSettings struct {
+	Listen  string `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
+	Web     string `help:"Folder of the web page; empty for the one inside the program." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
+	Basemap string `help:"Street map under the web map: an archive that tiles basemap made." env:"ROADCOMB_BASEMAP" type:"path" placeholder:"FILE.pmtiles"`
+}
+
 type upCmd struct {
 	settings
-	Listen       string   `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
-	Web          string   `help:"Folder of the web page; empty for the one that set-up built." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
-	Basemap      string   `help:"Street map under the web map: an archive that tiles basemap made." env:"ROADCOMB_BASEMAP" type:"path" placeholder:"FILE.pmtiles"`
+	webSettings
 	Drive        []string `help:"Upload this footage once the network runs." type:"path" placeholder:"PATH"`
 	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m); -1, the default, keeps all, because this network is your own." default:"-1"`
 	Demo         bool     `help:"Upload a small made-up drive if the network is empty."`
@@ -266,7 +271,10 @@ func makeDemo(ctx context.Context, dir string, now time.Time) error {
 	return os.Rename(tmp, dir)
 }
 
-type serveCmd struct{ upCmd }
+type serveCmd struct {
+	settings
+	webSettings
+}
 
 func (c *serveCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("serve"); err != nil {
