@@ -1,6 +1,7 @@
 package main_test
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,7 +17,10 @@ func up(t *testing.T, args ...string) (url string) {
 	return start(t, "map: ", append([]string{"up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, args...)...)
 }
 
-func TestTheMapOfADriveInABrowser(t *testing.T) {
+// browser is the path of a Chromium that the page's tests can drive; without one the test skips, or fails where CI
+// should have installed it.
+func browser(t *testing.T) string {
+	t.Helper()
 	chromium := ""
 	for _, n := range []string{"chromium", "chromium-browser", "google-chrome"} {
 		if p, err := exec.LookPath(n); err == nil {
@@ -31,6 +35,37 @@ func TestTheMapOfADriveInABrowser(t *testing.T) {
 		}
 		t.Skip("chromium or puppeteer-core is not installed; .ci/setup test installs them")
 	}
+	return chromium
+}
+
+func TestADriverUploadsInABrowser(t *testing.T) {
+	chromium, root, home, footage := browser(t), testkit.Root(t), t.TempDir(), t.TempDir()
+	url := up(t, "--home", home)
+	drive(t, footage, 135, true)
+	var sec struct {
+		Token string `json:"driver_token"`
+	}
+	if err := json.Unmarshal(mustRead(t, filepath.Join(home, "secrets.json")), &sec); err != nil {
+		t.Fatal(err)
+	}
+	shot := filepath.Join(root, "dist", "drive.png")
+	if err := os.MkdirAll(filepath.Dir(shot), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", filepath.Join(root, "tiles/viewer/test/drive.mjs"), url, footage, shot)
+	cmd.Env = append(os.Environ(), "CHROMIUM="+chromium, "ROADCOMB_TOKEN="+sec.Token)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	var saw struct{ Files, Accepted, Rejected, Drives int }
+	if err := json.Unmarshal(out, &saw); err != nil || saw.Files != 135 || saw.Accepted == 0 || saw.Accepted+saw.Rejected != 135 || saw.Drives != 1 {
+		t.Fatalf("the page shows %s (%v)", out, err)
+	}
+}
+
+func TestTheMapOfADriveInABrowser(t *testing.T) {
+	chromium, root := browser(t), testkit.Root(t)
 	url := up(t, "--home", t.TempDir(), "--drive", testkit.Shared(t, "data", "exif-sequence-lund"))
 	shot := filepath.Join(root, "dist", "map.png")
 	if err := os.MkdirAll(filepath.Dir(shot), 0o755); err != nil {
