@@ -112,7 +112,7 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 			return fmt.Errorf("remove frame %s: %w", id, err)
 		}
 	}
-	if object != "" && pts < 0 { // a film holds other frames too
+	if object != "" && pts == wholeFile { // a film or bundle holds other frames too
 		if err := s.Remove(ctx, store.Private, object); err != nil {
 			return fmt.Errorf("remove frame %s: %w", id, err)
 		}

@@ -18,6 +18,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/synth"
+	visionworker "github.com/roadcomb/roadcomb/vision/worker"
 )
 
 // webSettings are shared by the verbs that serve the APIs and the web map.
@@ -216,6 +217,11 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 		return err
 	} else if n > 0 {
 		p.log.Info("removed tile archives that nothing names", "archives", n, "bytes", bytes)
+	}
+	if n, err := visionworker.Expire(ctx, p.db, p.store, now.Add(-visionworker.KeepOriginals)); err != nil {
+		return err
+	} else if n > 0 {
+		p.log.Info("originals expired", "objects", n)
 	}
 	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
 		return err
