@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -24,8 +25,17 @@ import (
 // webSettings are shared by the verbs that serve the APIs and the web map.
 type webSettings struct {
 	Listen  string `help:"Where the APIs and the web map listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
+	Public  string `help:"Address in links, when a proxy serves this under another name." env:"ROADCOMB_PUBLIC" placeholder:"URL"`
 	Web     string `help:"Folder of the web page; empty for the one inside the program." env:"ROADCOMB_WEB" type:"path" placeholder:"DIR"`
 	Basemap string `help:"Street map under the web map: an archive that tiles basemap made." env:"ROADCOMB_BASEMAP" type:"path" placeholder:"FILE.pmtiles"`
+}
+
+// base is the address in links: the public one, or where l listens.
+func (w webSettings) base(l net.Listener) string {
+	if w.Public != "" {
+		return strings.TrimSuffix(w.Public, "/")
+	}
+	return "http://" + l.Addr().String()
 }
 
 type upCmd struct {
@@ -62,7 +72,7 @@ func (c *upCmd) run(ctx context.Context, e *environ, p *platform) error {
 
 // serve runs HTTP, workers and the ticker until ctx ends or the job, if any, asks to stop.
 func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listener, base string, job func(context.Context) error) error {
-	h, err := p.handler(base, c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
@@ -295,7 +305,7 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		return err
 	}
 	base := "http://" + l.Addr().String()
-	h, err := p.handler(base, c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
