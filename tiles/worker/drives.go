@@ -618,32 +618,16 @@ func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error
 // cover gives the cells of res around everything in the tiles, with a margin of a cell: descendants of a cell reach
 // beyond its outline, and a pinned cell may lag behind its frame.
 func cover(only *build.TileSet, res int) ([]survey.Cell, error) {
-	seen := map[survey.Cell]struct{}{}
+	var out []survey.Cell
 	for _, b := range only.Bounds() {
 		cs, err := hex.Cover(b, res, 1<<20)
 		if err != nil {
 			return nil, err
 		}
-		for _, c := range cs {
-			seen[c] = struct{}{}
-		}
-	}
-	out := map[survey.Cell]struct{}{}
-	for c := range seen {
-		for _, n := range hex.Disk(c, 1) {
-			out[n] = struct{}{}
-		}
-	}
-	return sortedCells(out), nil
-}
-
-func sortedCells(m map[survey.Cell]struct{}) []survey.Cell {
-	out := make([]survey.Cell, 0, len(m))
-	for c := range m {
-		out = append(out, c)
+		out = append(out, cs...)
 	}
 	slices.Sort(out)
-	return out
+	return hex.Around(slices.Compact(out)), nil
 }
 
 // ranges gives the integers of the cells' descendants at res, neighbouring ranges joined.

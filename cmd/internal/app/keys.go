@@ -18,23 +18,14 @@ type keysCmd struct {
 	Credit keysCreditCmd `cmd:"" help:"Add credits to a key, or take some away."`
 }
 
-// openState opens the database alone, for verbs that need nothing else.
-func (s settings) openState(ctx context.Context, e *environ) (*state.DB, error) {
-	dsn := s.State
-	if dsn == "" {
-		dsn = "sqlite:" + s.Home + "/state.db"
-	}
-	return state.Open(ctx, dsn, e.log)
-}
-
-// stateSettings say which database.
+// stateSettings say which database, for verbs that need nothing else.
 type stateSettings struct {
 	Home  string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
 	State string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
 }
 
 func (s stateSettings) open(ctx context.Context, e *environ) (*state.DB, error) {
-	return settings{Home: s.Home, State: s.State}.openState(ctx, e)
+	return state.Open(ctx, settings{Home: s.Home, State: s.State}.database(), e.log)
 }
 
 type keysCreateCmd struct {

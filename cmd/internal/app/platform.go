@@ -91,11 +91,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 		log.Warn("nothing will be published", "err", guardErr)
 	}
 	p.guard = g
-	dsn := set.State
-	if dsn == "" {
-		dsn = "sqlite:" + filepath.Join(set.Home, "state.db")
-	}
-	if p.db, err = state.Open(ctx, dsn, log); err != nil {
+	if p.db, err = state.Open(ctx, set.database(), log); err != nil {
 		return err
 	}
 	sc := store.Config{Endpoint: set.S3, AccessKey: set.S3Key, SecretKey: set.S3Secret, Region: set.S3Region, Prefix: set.S3Prefix, PublicEndpoint: set.S3Public}

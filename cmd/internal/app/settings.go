@@ -31,6 +31,14 @@ type settings struct {
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
 }
 
+// database is the address of the state database.
+func (s settings) database() string {
+	if s.State != "" {
+		return s.State
+	}
+	return "sqlite:" + filepath.Join(s.Home, "state.db")
+}
+
 func (s settings) jobs() (other, vision int) {
 	other, vision = s.Jobs, s.Vision
 	if other <= 0 {

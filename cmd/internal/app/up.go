@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -16,6 +15,7 @@ import (
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/synth"
@@ -86,7 +86,7 @@ func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listen
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	g, gctx := errgroup.WithContext(ctx)
-	g.Go(func() error { return serveHTTP(gctx, l, h) })
+	g.Go(func() error { return httpx.Serve(gctx, l, h, p.log) })
 	g.Go(func() error { return p.ticker(gctx, time.Minute) })
 	g.Go(func() error {
 		err := job(gctx)
@@ -107,23 +107,6 @@ func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listen
 		return nil
 	}
 	return err
-}
-
-func serveHTTP(ctx context.Context, l net.Listener, h http.Handler) error {
-	srv := &http.Server{Handler: h, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: time.Minute, WriteTimeout: 2 * time.Minute, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10}
-	done := make(chan error, 1)
-	go func() { done <- srv.Serve(l) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := srv.Shutdown(grace); err != nil {
-			srv.Close()
-		}
-		return nil
-	}
 }
 
 // footage uploads what the command line asked for and prints where to look.
@@ -311,7 +294,7 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
-	return serveHTTP(ctx, l, h)
+	return httpx.Serve(ctx, l, h, p.log)
 }
 
 // outside refuses embedded servers for a verb that shares them with other processes.
