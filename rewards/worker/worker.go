@@ -266,7 +266,8 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.SpendName:
 		in.Spend, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Spend, err error) {
 			return s, scan(&s.Cell, &s.Amount)
-		}, `SELECT cell, CAST(SUM(amount) AS BIGINT) FROM reward_spend WHERE at >= $1 AND at < $2 GROUP BY cell`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+		}, `SELECT s.cell, s.n - COALESCE(b.amount, 0) FROM (SELECT cell, CAST(SUM(amount) AS BIGINT) AS n FROM reward_spend WHERE at < $1 GROUP BY cell) s
+			LEFT JOIN reward_spend_booked b ON b.cell = s.cell WHERE s.n > COALESCE(b.amount, 0)`, state.Micros(in.Epoch.End()))
 	case record.OrdersName:
 		in.Orders, err = query(ctx, w.DB, func(scan func(...any) error) (o rewards.Order, err error) {
 			return o, scan(&o.ID, &o.Cell, &o.Price, &o.Opens, &o.Closes)
@@ -274,7 +275,8 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.ReviewsName:
 		in.Reviews, err = query(ctx, w.DB, func(scan func(...any) error) (r rewards.Review, err error) {
 			return r, scan(&r.Contributor, &r.Points)
-		}, `SELECT contributor_id, CAST(SUM(points) AS BIGINT) FROM reward_reviews WHERE at >= $1 AND at < $2 GROUP BY contributor_id`, state.Micros(in.Epoch.Start()), state.Micros(in.Epoch.End()))
+		}, `SELECT s.contributor_id, s.n - COALESCE(b.points, 0) FROM (SELECT contributor_id, CAST(SUM(points) AS BIGINT) AS n FROM reward_reviews WHERE at < $1 GROUP BY contributor_id) s
+			LEFT JOIN reward_reviews_booked b ON b.contributor_id = s.contributor_id WHERE s.n > COALESCE(b.points, 0)`, state.Micros(in.Epoch.End()))
 	case record.CorrectionsName:
 		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
 			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
@@ -593,6 +595,22 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 					return err
 				}
 			}
+		}
+		rows = rows[:0]
+		for _, s := range in.Spend {
+			rows = append(rows, []any{s.Cell.Int64(), int64(s.Amount)})
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_spend_booked (cell, amount) VALUES `,
+			` ON CONFLICT (cell) DO UPDATE SET amount = reward_spend_booked.amount + excluded.amount`, rows); err != nil {
+			return err
+		}
+		rows = rows[:0]
+		for _, r := range in.Reviews {
+			rows = append(rows, []any{string(r.Contributor), r.Points})
+		}
+		if err := insert(ctx, tx, `INSERT INTO reward_reviews_booked (contributor_id, points) VALUES `,
+			` ON CONFLICT (contributor_id) DO UPDATE SET points = reward_reviews_booked.points + excluded.points`, rows); err != nil {
+			return err
 		}
 		if err := w.openHolds(ctx, tx, in, out); err != nil {
 			return err

@@ -421,8 +421,19 @@ func adjustmentsOrdersSpendAndReviewsReachTheEpoch(t *testing.T, db *state.DB) {
 	}
 	b.drive(ann, epoch.Next().Start().Add(time.Hour), 1)
 	b.now = b.now.Add(7 * 24 * time.Hour)
-	b.close(epoch.Next())
+	// A charge of the closed epoch that is entered only now, and one of this epoch, count once.
+	for range 2 {
+		if err := b.w.DB.Tx(b.ctx, func(tx *state.Tx) error {
+			return tx.Charge(b.ctx, survey.Charge{ID: "entered late", Cells: []survey.Cell{cell, cell + 1<<9}, Amount: 31, At: monday.Add(2 * time.Hour)})
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	next := b.close(epoch.Next())
 	b.verify(epoch.Next(), b.read(epoch))
+	if next.Pools[1].In != 9+31 || next.Pools[3].In != 0 {
+		t.Errorf("the next epoch: %+v", next.Pools)
+	}
 	if a := b.allocations(epoch.Next())[ann+" reserve"]; a.Corrected != 5 {
 		t.Errorf("%+v", a)
 	}
