@@ -18,6 +18,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/cellsapi"
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -49,6 +50,7 @@ type platform struct {
 	vision   *visionworker.Worker
 	guard    *guard // nil when models or runtime are missing
 	cells    *cells.Cells
+	roads    *roadstate.Roads // nil without an OSM extract
 	tiles    *tilesworker.Worker
 	datasets *dataworker.Worker
 	rewards  *rewardsworker.Worker
@@ -91,6 +93,11 @@ func (p *platform) start(ctx context.Context) (err error) {
 		log.Warn("nothing will be published", "err", guardErr)
 	}
 	p.guard = g
+	if set.Roads != "" {
+		if p.roads, err = roadstate.Open(ctx, set.Roads); err != nil {
+			return err
+		}
+	}
 	if p.db, err = state.Open(ctx, set.database(), log); err != nil {
 		return err
 	}
@@ -116,6 +123,12 @@ func (p *platform) wire() {
 	_, vis := p.set.jobs()
 	p.ingest = &ingestworker.Worker{DB: p.db, Store: p.store, Log: p.log, NewPinner: func() ingestworker.Pinner { return hex.NewPinner(resolution) }}
 	p.cells = &cells.Cells{DB: p.db, Log: p.log}
+	if p.roads != nil {
+		p.cells.Also = func(ctx context.Context, tx *state.Tx, id survey.DriveID) error {
+			_, err := p.roads.Index(ctx, tx, id)
+			return err
+		}
+	}
 	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
 	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
@@ -246,7 +259,7 @@ func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
 	op := p.secrets.Operator
 	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, OperatorToken: op})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, OperatorToken: op})
-	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, OperatorToken: op})
+	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, OperatorToken: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
 	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
 	// The page uploads straight to the object store.

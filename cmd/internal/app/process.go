@@ -29,6 +29,7 @@ type processCmd struct {
 	Paths       []string      `arg:"" help:"Files and folders: images, GPX, NMEA, films." type:"path"`
 	Out         string        `help:"Folder for the results; results of an earlier run in it are replaced." required:"" type:"path" placeholder:"DIR"`
 	Models      string        `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" type:"path" placeholder:"DIR"`
+	Roads       string        `help:"OSM extract (.osm.pbf): match the drives to its roads and count the metres covered." env:"ROADCOMB_ROADS" type:"path" placeholder:"FILE"`
 	AsOf        string        `help:"Instant (RFC 3339 or a date) that freshness is computed for; default: the end of the week of the newest frame." placeholder:"TIME"`
 	CapturedAt  time.Time     `help:"Start assumed for footage without any time." placeholder:"TIME"`
 	AssumeSpeed float64       `help:"Speed in m/s that spreads frames without times along their path." placeholder:"M/S"`
@@ -66,7 +67,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 		}
 		defer os.RemoveAll(work)
 	}
-	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs}, e.log)
+	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads}, e.log)
 	if err != nil {
 		return err
 	}
@@ -131,6 +132,11 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 	}
 	if !asOf.IsZero() {
 		r.AsOf = asOf.Format(time.RFC3339)
+	}
+	if p.roads != nil {
+		if r.Roads, err = p.roadsReport(ctx); err != nil {
+			return err
+		}
 	}
 	if r.Published > 0 {
 		if r.Epochs, err = p.fold(ctx, asOf); err != nil {

@@ -25,6 +25,7 @@ type report struct {
 	AsOf        string             `json:"as_of"`
 	Epochs      []string           `json:"epochs"`
 	Drives      []driveReport      `json:"drives"`
+	Roads       *roadsReport       `json:"roads,omitempty"` // with an OSM extract
 	Rejections  []rejectionReport  `json:"rejections"`
 	Quarantined int                `json:"quarantined"` // of the rejected: privacy could not be assured
 	Timings     map[string]float64 `json:"timings"`     // seconds, added up over workers; total is wall time
@@ -146,6 +147,10 @@ func (r report) table(w io.Writer, out string) {
 			fmt.Fprintf(tw, "%.12s\t%s\t%d\t%.0f\t%d\t%s\n", d.ID, d.Start, d.Frames, d.DistanceM, d.Cells, d.Flags)
 		}
 		tw.Flush()
+	}
+	if x := r.Roads; x != nil {
+		fmt.Fprintf(w, "\n%.1f of %.1f km of road covered; %.1f %% of the drives' length matched, %d breaks, frames %.1f m from their road\n",
+			float64(x.CoveredM)/1000, float64(x.RoadM)/1000, float64(x.Matched)/10_000, x.Breaks, x.MeanDistM)
 	}
 	if len(r.Rejections) > 0 {
 		counts := map[survey.Reason]int{}

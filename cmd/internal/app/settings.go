@@ -27,6 +27,7 @@ type settings struct {
 	S3Public string `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
 	S3Listen string `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
 	Models   string `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
+	Roads    string `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
 	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
 }

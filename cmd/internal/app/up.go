@@ -219,6 +219,9 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
 		return err
 	}
+	if err := p.reindexRoads(ctx); err != nil {
+		return err
+	}
 	epochs, err := p.rewards.OpenEpochs(ctx, now)
 	if err != nil {
 		return err

@@ -197,6 +197,7 @@ type cellOutput struct {
 		AsOf     time.Time    `json:"as_of"`
 		Params   string       `json:"params" doc:"Version of the freshness parameters."`
 		Boundary [][2]float64 `json:"boundary" doc:"Corners (lon, lat), counter-clockwise, open."`
+		Roads    []RoadPart   `json:"roads,omitempty" doc:"Roads in a base cell, where the network knows roads. © OpenStreetMap contributors, ODbL."`
 	}
 }
 
@@ -226,6 +227,11 @@ func (s *server) cell(ctx context.Context, in *cellInput) (*cellOutput, error) {
 		return nil, survey.Errorf(survey.NotFound, "nothing was seen in cell %s", c)
 	}
 	out.Body.AsOf, out.Body.Params = at, s.Params.Version
+	if s.roads != nil && c.Resolution() == hex.DefaultRes {
+		if out.Body.Roads, err = s.roads.in(ctx, s, c); err != nil {
+			return nil, err
+		}
+	}
 	for _, p := range hex.Unwrap(hex.Boundary(c)) {
 		out.Body.Boundary = append(out.Body.Boundary, [2]float64{p.Lon, p.Lat})
 	}

@@ -290,8 +290,25 @@ func TestRoadsGiveClassesChancesAndProgress(t *testing.T) {
 	r, db := serveRoads(t, cellsapi.Config{}, &roadstate.Roads{Network: n})
 	d := street("a", munich, now)
 	put(t, db, d)
-	var cell cellsapi.Info
+	for _, q := range []string{
+		`INSERT INTO contributors (id, created_at) VALUES ('c', 0)`,
+		`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ('u', 'c', 'settled', '{}', 0, 0, 0)`,
+		`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+			VALUES ('a', 'u', 'c', 'd', 'indexed', 0, 0, 0, 0, 0, 0, '')`,
+		`INSERT INTO road_stretches (drive_id, way, node, backward, from_mm, to_mm) VALUES ('a', 1, 0, 0, 0, 300000)`,
+	} {
+		if _, err := db.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var cell struct {
+		cellsapi.Info
+		Roads []cellsapi.RoadPart
+	}
 	r.ask("GET", "/v1/cells/"+d.Observations[20].Cell.String(), "", 200, &cell)
+	if len(cell.Roads) != 1 || cell.Roads[0].Way != 1 || !cell.Roads[0].OneWay || cell.Roads[0].Forward < 5 || cell.Roads[0].Forward != cell.Roads[0].Length || cell.Roads[0].Backward != 0 {
+		t.Errorf("%+v", cell.Roads)
+	}
 	if cell.Freshness < 990_000 { // one side of a one-way road is all there is
 		t.Errorf("%+v", cell)
 	}
@@ -304,17 +321,6 @@ func TestRoadsGiveClassesChancesAndProgress(t *testing.T) {
 	far, _ := hex.CellOf(east(550), 12)
 	if !slices.ContainsFunc(chance.Cells, func(w cellsapi.Worth) bool { return w.Cell == far && w.Seen == 0 && w.Worth == survey.One }) {
 		t.Errorf("the road nobody drove is no chance: %+v", chance.Cells)
-	}
-	for _, q := range []string{
-		`INSERT INTO contributors (id, created_at) VALUES ('c', 0)`,
-		`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at) VALUES ('u', 'c', 'settled', '{}', 0, 0, 0)`,
-		`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
-			VALUES ('a', 'u', 'c', 'd', 'indexed', 0, 0, 0, 0, 0, 0, '')`,
-		`INSERT INTO road_stretches (drive_id, way, node, backward, from_mm, to_mm) VALUES ('a', 1, 0, 0, 0, 300000)`,
-	} {
-		if _, err := db.Exec(t.Context(), q); err != nil {
-			t.Fatal(err)
-		}
 	}
 	var p struct {
 		Whole   cellsapi.RoadProgress

@@ -1,6 +1,7 @@
 package cellsapi
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"sync"
@@ -83,6 +84,33 @@ func (n *network) covered(ctx context.Context, s *server) ([]roads.CellRoad, tim
 		n.roads, n.at = c.Cells(n.pieces), now
 	}
 	return n.roads, n.at, nil
+}
+
+// RoadPart is the part of one road in a cell.
+type RoadPart struct {
+	Way      int64   `json:"way" doc:"OSM id."`
+	Node     int32   `json:"node" doc:"Index in the way of the first node of the stretch between two junctions."`
+	Class    string  `json:"class" doc:"Value of the highway tag."`
+	OneWay   bool    `json:"oneway,omitempty"`
+	Length   float64 `json:"length_m"`
+	Forward  float64 `json:"forward_m" doc:"Distinct metres driven in the direction of the way (of the traffic, if one-way)."`
+	Backward float64 `json:"backward_m"`
+}
+
+// in are the roads in a base cell.
+func (n *network) in(ctx context.Context, s *server, c survey.Cell) ([]RoadPart, error) {
+	all, _, err := n.covered(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	i, _ := slices.BinarySearchFunc(all, c, func(r roads.CellRoad, c survey.Cell) int { return cmp.Compare(r.Cell, c) })
+	var out []RoadPart
+	for ; i < len(all) && all[i].Cell == c; i++ {
+		seg := &n.Network.Segments[all[i].Segment]
+		m := func(mm int64) float64 { return float64(mm) / 1000 }
+		out = append(out, RoadPart{seg.ID.Way, seg.ID.From, seg.Class, seg.OneWay, m(all[i].Length), m(all[i].Forward), m(all[i].Backward)})
+	}
+	return out, nil
 }
 
 // RoadProgress is the covered share of the roads of one region.

@@ -5,8 +5,11 @@ package roadstate
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
+	"io"
 	"math"
+	"os"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -20,6 +23,28 @@ type Roads struct {
 	Network *roads.Network
 	Extract survey.Hash   // of the extract the network was read from
 	Matcher roads.Matcher // its Network is ignored; the zero value has the default numbers
+}
+
+// Open reads the network of an OSM extract (.osm.pbf). An extract without a drivable road is Invalid: it is the wrong file.
+func Open(ctx context.Context, path string) (*Roads, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, survey.Errorf(survey.NotFound, "OSM extract: %w", err).WithHint("give an .osm.pbf file of the region, such as one from Geofabrik")
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return nil, survey.Errorf(survey.Unavailable, "OSM extract %s: %w", path, err)
+	}
+	r := &Roads{}
+	h.Sum(r.Extract[:0])
+	if r.Network, err = roads.Read(ctx, f); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if len(r.Network.Segments) == 0 {
+		return nil, survey.Errorf(survey.Invalid, "OSM extract %s has no drivable road", path)
+	}
+	return r, nil
 }
 
 // Index matches the published frames of a drive and makes the result what the drive covered, in the transaction. A drive
@@ -150,6 +175,15 @@ func (r *Roads) Reindex(ctx context.Context, db *state.DB, limit int) (int, erro
 type Quality struct {
 	Drives, Fixes, Used, Matched, Breaks int64
 	LengthMM, StraightMM, JoinedMM       int64
+	DistMM                               int64 // of the matched fixes to their roads, added up
+}
+
+// MeanDistMM is the mean distance of a matched fix to its road.
+func (q Quality) MeanDistMM() int64 {
+	if q.Matched == 0 {
+		return 0
+	}
+	return q.DistMM / q.Matched
 }
 
 // Share is the part of the drives' length that was put on roads.
@@ -164,7 +198,7 @@ func (q Quality) Share() survey.PPM {
 func Report(ctx context.Context, q state.Querier) (s Quality, err error) {
 	err = q.QueryRow(ctx, `SELECT COUNT(*), CAST(COALESCE(SUM(fixes), 0) AS BIGINT), CAST(COALESCE(SUM(used), 0) AS BIGINT), CAST(COALESCE(SUM(matched), 0) AS BIGINT),
 		CAST(COALESCE(SUM(breaks), 0) AS BIGINT), CAST(COALESCE(SUM(length_mm), 0) AS BIGINT), CAST(COALESCE(SUM(straight_mm), 0) AS BIGINT),
-		CAST(COALESCE(SUM(joined_mm), 0) AS BIGINT) FROM road_matches`).
-		Scan(&s.Drives, &s.Fixes, &s.Used, &s.Matched, &s.Breaks, &s.LengthMM, &s.StraightMM, &s.JoinedMM)
+		CAST(COALESCE(SUM(joined_mm), 0) AS BIGINT), CAST(COALESCE(SUM(mean_dist_mm * matched), 0) AS BIGINT) FROM road_matches`).
+		Scan(&s.Drives, &s.Fixes, &s.Used, &s.Matched, &s.Breaks, &s.LengthMM, &s.StraightMM, &s.JoinedMM, &s.DistMM)
 	return s, err
 }
