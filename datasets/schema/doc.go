@@ -39,6 +39,12 @@ func All() ([]Described, error) {
 	add(Epochs, "`epoch=`", cols, err)
 	cols, err = lake.Columns[Allocation]()
 	add(Allocations, "`epoch=`", cols, err)
+	cols, err = lake.Columns[Contribution]()
+	add(Contributions, "`epoch=`", cols, err)
+	cols, err = lake.Columns[Finding]()
+	add(Findings, "`date=` of the drive's first frame", cols, err)
+	cols, err = lake.Columns[Use]()
+	add(Usage, "`date=`", cols, err)
 	return out, failed
 }
 
@@ -53,7 +59,8 @@ func Markdown() (string, error) {
 
 Generated from ` + "`datasets/schema`" + `; a test keeps the two equal. Files are Parquet (zstd), GeoParquet 1.1 where there is a
 ` + "`geometry`" + `, sorted by cell and time where there is a cell, immutable, and named by their content. ` + "`snapshot.json`" + ` names the
-files that together are one consistent state, with rows, bytes, SHA-256 and CIDv1 of each; it is written last.
+files that together are one consistent state, with rows, bytes, SHA-256, CIDv1 and schema version of each; it is written last. A week after a month has ended its days become one partition,
+` + "`date=2024-05`" + `, with the same rows. Files that no snapshot names are removed a week later; of ` + "`cells`" + ` older than 35 days the Mondays are kept.
 
 Columns are only ever added, never renamed or retyped; a change raises the version. Times are UTC in microseconds, H3 cells
 int64 and hex text, positions WGS 84 in lon, lat order, amounts integers of 10^-9 token. Contributor and device ids are

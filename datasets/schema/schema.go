@@ -123,13 +123,52 @@ type Allocation struct {
 	Cells       int64  `lake:"cells" doc:"Cells that count."`
 }
 
+// Contribution is a frame that entered a reward epoch, as the epoch's published record holds it: the input of
+// allocations. A closed epoch never changes, so a frame that was taken down later still has its row here, as there.
+type Contribution struct {
+	Cell        survey.Cell `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
+	CapturedAt  time.Time   `lake:"captured_at" unit:"us UTC" doc:"The map's clock: decides the slot."`
+	ReceivedAt  time.Time   `lake:"received_at" unit:"us UTC" doc:"The rewards' clock: decides need, rank and lag."`
+	Epoch       string      `lake:"epoch" doc:"The Monday it begins."`
+	Frame       string      `lake:"frame_id"`
+	Drive       string      `lake:"drive_id"`
+	Contributor string      `lake:"contributor_id" doc:"Pseudonym."`
+	Heading     int64       `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
+	Quality     int64       `lake:"quality_ppm" unit:"ppm"`
+}
+
+// Finding is something odd about a drive with published frames. It rejects nothing by itself.
+type Finding struct {
+	Drive       string    `lake:"drive_id"`
+	Contributor string    `lake:"contributor_id" doc:"Pseudonym."`
+	Device      string    `lake:"device_id" doc:"Pseudonym."`
+	StartedAt   time.Time `lake:"started_at" unit:"us UTC" doc:"First published frame of the drive."`
+	FoundAt     time.Time `lake:"found_at" unit:"us UTC"`
+	Kind        string    `lake:"kind" doc:"What is odd, for example clock_offset or repeated_motion; see package ingest/findings."`
+	Subject     string    `lake:"subject" doc:"The other drive, or a digest of another upload; empty where it is about the drive alone."`
+	Score       int64     `lake:"score_ppm" unit:"ppm" doc:"0 harmless to 1,000,000 certain."`
+	Evidence    string    `lake:"evidence" doc:"JSON object of counts and measures; no positions."`
+}
+
+// Use is what one customer's key asked of the network on one day.
+type Use struct {
+	Day      time.Time `lake:"day" unit:"us UTC" doc:"Start of the day."`
+	Key      string    `lake:"key_id" doc:"Pseudonym of the key, another one in each network."`
+	Requests int64     `lake:"requests" doc:"That the quota counted."`
+	Frames   int64     `lake:"frames" doc:"Given out."`
+	Credits  int64     `lake:"credits" doc:"Charged."`
+}
+
 // Schemas of the datasets above.
 var (
-	Frames       = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
-	Observations = lake.Schema{Name: "observations", Version: 1, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
-	Drives       = lake.Schema{Name: "drives", Version: 1, Doc: "Drives with published frames."}
-	Rejections   = lake.Schema{Name: "rejections", Version: 1, Doc: "Files and frames that were not accepted, with the reason."}
-	Cells        = lake.Schema{Name: "cells", Version: 1, Doc: "Cells as of the snapshot."}
-	Epochs       = lake.Schema{Name: "epochs", Version: 1, Doc: "Closed reward epochs."}
-	Allocations  = lake.Schema{Name: "allocations", Version: 1, Doc: "What contributors earned in closed epochs."}
+	Frames        = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
+	Observations  = lake.Schema{Name: "observations", Version: 1, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
+	Drives        = lake.Schema{Name: "drives", Version: 1, Doc: "Drives with published frames."}
+	Rejections    = lake.Schema{Name: "rejections", Version: 1, Doc: "Files and frames that were not accepted, with the reason."}
+	Cells         = lake.Schema{Name: "cells", Version: 1, Doc: "Cells as of the snapshot."}
+	Epochs        = lake.Schema{Name: "epochs", Version: 1, Doc: "Closed reward epochs."}
+	Allocations   = lake.Schema{Name: "allocations", Version: 1, Doc: "What contributors earned in closed epochs."}
+	Contributions = lake.Schema{Name: "contributions", Version: 1, Doc: "Frames that entered closed reward epochs, sorted by cell."}
+	Findings      = lake.Schema{Name: "findings", Version: 1, Doc: "What is odd about drives with published frames."}
+	Usage         = lake.Schema{Name: "usage", Version: 1, Doc: "What customers' keys asked for, by day."}
 )

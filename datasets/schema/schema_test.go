@@ -29,6 +29,9 @@ func Example() {
 	// rejections 1 9
 	// epochs 1 12
 	// allocations 1 6
+	// contributions 1 10
+	// findings 1 9
+	// usage 1 5
 }
 
 func TestTheDocumentIsTheCode(t *testing.T) {

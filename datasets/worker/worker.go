@@ -3,7 +3,11 @@
 //
 // Each export rewrites the partitions that changed since the last one, from state, whole: a partition's bytes are a
 // function of committed state alone, so that a crash at any point, a repeat, or another batch of drives gives the same
-// snapshot.
+// snapshot. Two exports at a time are harmless: the slower one begins again.
+//
+// A day's frames are a partition for each H3 cell at resolution 4; a week after a month has ended, its days become one
+// partition (date=2024-05), so that a network that grows slowly does not drown in small files. What no snapshot names
+// any more is removed a week later.
 package worker
 
 import (
@@ -13,6 +17,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sort"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,6 +41,29 @@ type Worker struct {
 	Clock     func() time.Time // decides the as-of instant of cells: the start of its UTC day, unless AsOf is set
 	AsOf      time.Time
 	Freshness freshness.Params
+	Config    Config
+}
+
+// Config bounds what is kept. The zero value is the default.
+type Config struct {
+	// Grace is how long a file stays after the last snapshot that names it, for readers in the midst of it; 0 means a week.
+	Grace time.Duration
+	// DailyCells is for how many days each day's state of the cells is kept; after that, Mondays' are. 0 means 35.
+	DailyCells int
+}
+
+func (c Config) grace() time.Duration {
+	if c.Grace > 0 {
+		return c.Grace
+	}
+	return 7 * 24 * time.Hour
+}
+
+func (c Config) dailyCells() int {
+	if c.DailyCells > 0 {
+		return c.DailyCells
+	}
+	return 35
 }
 
 // partitionRes is the H3 resolution (about 1,770 km² a cell) that splits a day's frames into files.
@@ -54,35 +82,59 @@ type file struct {
 	bytes, rows    int64
 }
 
+// errRaced: another export committed since this one began, so that what this one read may be older.
+var errRaced = survey.Errorf(survey.Busy, "another export was faster")
+
 // Export brings the lake up to date with state and publishes a snapshot when anything changed.
 func (w *Worker) Export(ctx context.Context) error {
+	for try := 0; ; try++ {
+		err := w.export(ctx)
+		if !errors.Is(err, errRaced) || try == 3 {
+			return err
+		}
+	}
+}
+
+func (w *Worker) export(ctx context.Context) error {
+	turn, err := w.meta(ctx, "datasets.turn")
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
 	changes, err := state.Changes(ctx, w.DB, "datasets")
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	todo := plan{frames: map[frameKey]bool{}, drives: map[string]bool{}, rejections: map[string]bool{}, cells: map[survey.Cell]bool{}}
+	todo := newPlan(w.asOf())
 	for _, c := range changes {
 		if err := todo.add(ctx, w.DB, c); err != nil {
 			return fmt.Errorf("export: %s %s: %w", c.Topic, c.Key, err)
 		}
 	}
-	asOf, err := w.planCells(ctx, &todo)
-	if err != nil {
-		return fmt.Errorf("export cells: %w", err)
-	}
-	files, err := w.write(ctx, todo, asOf)
+	last, err := w.meta(ctx, "datasets.as_of")
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
 	}
-	if len(files) > 0 || len(changes) > 0 {
+	newDay := last != todo.asOf.Format(time.RFC3339)
+	if newDay {
+		if err := w.planDay(ctx, &todo); err != nil {
+			return fmt.Errorf("export of a new day: %w", err)
+		}
+	}
+	files, err := w.write(ctx, todo)
+	if err != nil {
+		return fmt.Errorf("export: %w", err)
+	}
+	if len(files) > 0 || len(changes) > 0 || newDay {
 		err = w.DB.Tx(ctx, func(tx *state.Tx) error {
+			if err := w.fence(ctx, tx, turn); err != nil {
+				return err
+			}
 			for _, f := range files {
-				if err := record(ctx, tx, f); err != nil {
+				if err := w.record(ctx, tx, f); err != nil {
 					return err
 				}
 			}
-			if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ('datasets.as_of', $1) ON CONFLICT (key) DO UPDATE SET value = excluded.value`,
-				asOf.Format(time.RFC3339)); err != nil {
+			if err := setMeta(ctx, tx, "datasets.as_of", todo.asOf.Format(time.RFC3339)); err != nil {
 				return err
 			}
 			return state.Consumed(ctx, tx, "datasets", changes)
@@ -91,110 +143,88 @@ func (w *Worker) Export(ctx context.Context) error {
 			return fmt.Errorf("export: %w", err)
 		}
 	}
-	return w.publish(ctx, asOf)
+	if err := w.publish(ctx, todo.asOf); err != nil {
+		return err
+	}
+	if newDay {
+		if err := w.adopt(ctx); err != nil {
+			return fmt.Errorf("look for files without an owner: %w", err)
+		}
+	}
+	return w.Sweep(ctx)
 }
 
-func record(ctx context.Context, tx *state.Tx, f file) error {
+func (w *Worker) now() time.Time {
+	if w.Clock != nil {
+		return w.Clock()
+	}
+	return time.Now()
+}
+
+// asOf is the instant of the export: cells show freshness as of it, and it decides which months are one file.
+func (w *Worker) asOf() time.Time {
+	if !w.AsOf.IsZero() {
+		return w.AsOf
+	}
+	return w.now().UTC().Truncate(24 * time.Hour)
+}
+
+func (w *Worker) meta(ctx context.Context, key string) (string, error) {
+	var v string
+	err := w.DB.QueryRow(ctx, `SELECT value FROM meta WHERE key = $1`, key).Scan(&v)
+	if errors.Is(err, state.ErrNoRows) {
+		return "", nil
+	}
+	return v, err
+}
+
+func setMeta(ctx context.Context, tx *state.Tx, key, value string) error {
+	_, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO UPDATE SET value = excluded.value`, key, value)
+	return err
+}
+
+// fence lets one of the exports that began at the same turn commit; a later commit of the others would bring back what
+// they read earlier.
+func (w *Worker) fence(ctx context.Context, tx *state.Tx, turn string) error {
+	if turn == "" {
+		if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ('datasets.turn', '0') ON CONFLICT (key) DO NOTHING`); err != nil {
+			return err
+		}
+		turn = "0"
+	}
+	n, err := strconv.ParseInt(turn, 10, 64)
+	if err != nil {
+		return fmt.Errorf("meta datasets.turn: %w", err)
+	}
+	hit, err := tx.Exec(ctx, `UPDATE meta SET value = $1 WHERE key = 'datasets.turn' AND value = $2`, strconv.FormatInt(n+1, 10), turn)
+	if err == nil && hit != 1 {
+		err = errRaced
+	}
+	return err
+}
+
+func (w *Worker) record(ctx context.Context, tx *state.Tx, f file) error {
+	var old string
+	err := tx.QueryRow(ctx, `SELECT object FROM dataset_files WHERE dataset = $1 AND partition_key = $2`, f.dataset, f.key).Scan(&old)
+	if err != nil && !errors.Is(err, state.ErrNoRows) {
+		return err
+	}
+	if old != "" && old != f.object {
+		if err := retire(ctx, tx, old, w.now()); err != nil {
+			return err
+		}
+	}
 	if f.object == "" {
 		_, err := tx.Exec(ctx, `DELETE FROM dataset_files WHERE dataset = $1 AND partition_key = $2`, f.dataset, f.key)
 		return err
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO dataset_files (dataset, partition_key, object, sha256, bytes, row_count) VALUES ($1, $2, $3, $4, $5, $6)
+	_, err = tx.Exec(ctx, `INSERT INTO dataset_files (dataset, partition_key, object, sha256, bytes, row_count) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (dataset, partition_key) DO UPDATE SET object = excluded.object, sha256 = excluded.sha256, bytes = excluded.bytes, row_count = excluded.row_count`,
 		f.dataset, f.key, f.object, f.sha256, f.bytes, f.rows)
 	return err
 }
 
-type frameKey struct {
-	day string
-	r4  survey.Cell
-}
-
-func (k frameKey) String() string { return "date=" + k.day + "/h3_r4=" + k.r4.String() }
-
-// plan is which partitions must be written again.
-type plan struct {
-	frames     map[frameKey]bool
-	drives     map[string]bool // days
-	rejections map[string]bool // days
-	cells      map[survey.Cell]bool
-}
-
-func day(us int64) string { return state.Time(us).Format(time.DateOnly) }
-
-// dayRange is the half-open range of microseconds of a day.
-func dayRange(d string) (lo, hi int64, err error) {
-	t, err := time.Parse(time.DateOnly, d)
-	return t.UnixMicro(), t.AddDate(0, 0, 1).UnixMicro(), err
-}
-
-func (p *plan) add(ctx context.Context, q state.Querier, c state.Change) error {
-	switch c.Topic {
-	case "cell":
-		cell, err := survey.ParseCell(c.Key)
-		if err != nil {
-			return err
-		}
-		p.cells[cell.Parent(partitionRes)] = true
-	case "drive":
-		var started, completed int64
-		err := q.QueryRow(ctx, `SELECT d.started_at, u.completed_at FROM drives d JOIN uploads u ON u.id = d.upload_id WHERE d.id = $1`, c.Key).Scan(&started, &completed)
-		if errors.Is(err, state.ErrNoRows) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-		p.drives[day(started)], p.rejections[day(completed)] = true, true
-		rows, err := q.Query(ctx, `SELECT captured_at, cell FROM frames WHERE drive_id = $1`, c.Key)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		for rows.Next() {
-			var at, cell int64
-			if err := rows.Scan(&at, &cell); err != nil {
-				return err
-			}
-			p.frames[frameKey{day(at), survey.Cell(cell).Parent(partitionRes)}] = true
-		}
-		return rows.Err()
-	case "upload":
-		var completed int64
-		err := q.QueryRow(ctx, `SELECT completed_at FROM uploads WHERE id = $1`, c.Key).Scan(&completed)
-		if errors.Is(err, state.ErrNoRows) {
-			return nil
-		}
-		p.rejections[day(completed)] = true
-		return err
-	}
-	return nil
-}
-
-// planCells decides the as-of instant, and adds every partition of cells when it moved to another day.
-func (w *Worker) planCells(ctx context.Context, p *plan) (time.Time, error) {
-	asOf := w.AsOf
-	if asOf.IsZero() {
-		now := time.Now
-		if w.Clock != nil {
-			now = w.Clock
-		}
-		asOf = now().UTC().Truncate(24 * time.Hour)
-	}
-	var last string
-	err := w.DB.QueryRow(ctx, `SELECT value FROM meta WHERE key = 'datasets.as_of'`).Scan(&last)
-	if err != nil && !errors.Is(err, state.ErrNoRows) {
-		return asOf, err
-	}
-	if last == asOf.Format(time.RFC3339) {
-		return asOf, nil
-	}
-	return asOf, cells.Each(ctx, w.DB, partitionRes, func(r cells.Row) error {
-		p.cells[r.Cell] = true
-		return nil
-	})
-}
-
-func (w *Worker) write(ctx context.Context, p plan, asOf time.Time) ([]file, error) {
+func (w *Worker) write(ctx context.Context, p plan) ([]file, error) {
 	var out []file
 	emit := func(f file, err error) error {
 		if err == nil {
@@ -202,33 +232,48 @@ func (w *Worker) write(ctx context.Context, p plan, asOf time.Time) ([]file, err
 		}
 		return err
 	}
+	for _, f := range p.drop {
+		out = append(out, file{part: f})
+	}
+	text := func(p period) string { return string(p) }
 	for _, k := range sorted(p.frames, frameKey.String) {
-		fs, obs, err := w.frames(ctx, k)
-		if err != nil {
-			return nil, err
-		}
-		if err := emit(put(ctx, w, schema.Frames, k.String(), fs)); err != nil {
-			return nil, err
-		}
-		if err := emit(put(ctx, w, schema.Observations, k.String(), obs)); err != nil {
+		if err := w.frames(ctx, k, emit); err != nil {
 			return nil, err
 		}
 	}
-	for _, d := range sorted(p.drives, func(s string) string { return s }) {
+	for _, d := range sorted(p.drives, text) {
 		ds, err := w.drives(ctx, d)
 		if err != nil {
 			return nil, err
 		}
-		if err := emit(put(ctx, w, schema.Drives, "date="+d, ds)); err != nil {
+		if err := emit(put(ctx, w, schema.Drives, d.key(), ds)); err != nil {
 			return nil, err
 		}
 	}
-	for _, d := range sorted(p.rejections, func(s string) string { return s }) {
+	for _, d := range sorted(p.findings, text) {
+		fs, err := w.findings(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if err := emit(put(ctx, w, schema.Findings, d.key(), fs)); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range sorted(p.rejections, text) {
 		rs, err := w.rejections(ctx, d)
 		if err != nil {
 			return nil, err
 		}
-		if err := emit(put(ctx, w, schema.Rejections, "date="+d, rs)); err != nil {
+		if err := emit(put(ctx, w, schema.Rejections, d.key(), rs)); err != nil {
+			return nil, err
+		}
+	}
+	for _, d := range sorted(p.usage, text) {
+		us, err := w.usage(ctx, d)
+		if err != nil {
+			return nil, err
+		}
+		if err := emit(put(ctx, w, schema.Usage, d.key(), us)); err != nil {
 			return nil, err
 		}
 	}
@@ -236,47 +281,34 @@ func (w *Worker) write(ctx context.Context, p plan, asOf time.Time) ([]file, err
 		return nil, err
 	}
 	for _, r4 := range sorted(p.cells, survey.Cell.String) {
-		cs, err := w.cells(ctx, r4, asOf)
-		if err != nil {
-			return nil, err
-		}
-		if err := emit(put(ctx, w, schema.Cells, "date="+asOf.Format(time.DateOnly)+"/h3_r4="+r4.String(), cs)); err != nil {
+		if err := emit(w.cells(ctx, r4, p.asOf)); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
 }
 
-func sorted[K comparable](m map[K]bool, text func(K) string) []K {
-	ks := make([]K, 0, len(m))
-	for k := range m {
-		ks = append(ks, k)
-	}
-	sort.Slice(ks, func(i, j int) bool { return text(ks[i]) < text(ks[j]) })
-	return ks
-}
-
-// put writes a partition's object; a partition without rows has none.
+// put writes a partition that fits into memory.
 func put[T any](ctx context.Context, w *Worker, s lake.Schema, key string, rows []T) (file, error) {
-	f := file{part: part{s.Name, key}}
-	if len(rows) == 0 {
-		return f, nil
+	out := newSink[T](w, s, key)
+	defer out.drop()
+	for _, r := range rows {
+		if err := out.add(r); err != nil {
+			return file{}, err
+		}
 	}
-	b, err := lake.Encode(s, rows)
-	if err != nil {
-		return f, err
-	}
-	h := survey.HashOf(b)
-	f.object, f.sha256 = store.DatasetKey(s.Name, fmt.Sprintf("v%d", s.Version), key, h), h.String()
-	f.bytes, f.rows = int64(len(b)), int64(len(rows))
-	return f, w.Store.PutOnce(ctx, store.Lake, f.object, b, lake.MediaType)
+	return out.finish(ctx)
 }
 
-func (w *Worker) frames(ctx context.Context, k frameKey) ([]schema.Frame, []schema.Observation, error) {
-	lo, hi, err := dayRange(k.day)
+// frames writes the frames and the observations of a partition.
+func (w *Worker) frames(ctx context.Context, k frameKey, emit func(file, error) error) error {
+	lo, hi, err := k.period.span()
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
+	fs, obs := newSink[schema.Frame](w, schema.Frames, k.String()), newSink[schema.Observation](w, schema.Observations, k.String())
+	defer fs.drop()
+	defer obs.drop()
 	c0, c1 := k.r4.ChildRange(12)
 	rows, err := w.DB.Query(ctx, `SELECT f.id, f.drive_id, f.seq, f.cell, f.captured_at, f.received_at, f.heading_mdeg, f.speed_mmps, f.alt_mm, f.accuracy_mm,
 		f.quality, f.redaction, f.flags, f.public_width, f.public_height, f.public_bytes, f.public_sha256, f.lat_e7, f.lon_e7, d.contributor_id
@@ -284,11 +316,9 @@ func (w *Worker) frames(ctx context.Context, k frameKey) ([]schema.Frame, []sche
 		WHERE f.state = 'published' AND d.state = 'indexed' AND f.cell BETWEEN $1 AND $2 AND f.captured_at >= $3 AND f.captured_at < $4
 		ORDER BY f.cell, f.captured_at, f.id`, c0.Int64(), c1.Int64(), lo, hi)
 	if err != nil {
-		return nil, nil, err
+		return err
 	}
 	defer rows.Close()
-	var fs []schema.Frame
-	var obs []schema.Observation
 	for rows.Next() {
 		var f schema.Frame
 		var cell, at, received, heading, speed, accuracy, lat, lon int64
@@ -296,7 +326,7 @@ func (w *Worker) frames(ctx context.Context, k frameKey) ([]schema.Frame, []sche
 		var quality, redaction, flags, contributor string
 		if err := rows.Scan(&f.ID, &f.Drive, &f.Seq, &cell, &at, &received, &heading, &speed, &alt, &accuracy, &quality, &redaction, &flags,
 			&f.Width, &f.Height, &f.Bytes, &f.SHA256, &lat, &lon, &contributor); err != nil {
-			return nil, nil, err
+			return err
 		}
 		f.Cell, f.CapturedAt, f.Speed = survey.Cell(cell), state.Time(at), float64(speed)/1000
 		f.Geometry = lake.Point(geo.FromE7(lat, lon))
@@ -314,17 +344,27 @@ func (w *Worker) frames(ctx context.Context, k frameKey) ([]schema.Frame, []sche
 			f.Accuracy = &a
 		}
 		if err := fill(&f, quality, redaction, flags); err != nil {
-			return nil, nil, fmt.Errorf("frame %s: %w", f.ID, err)
+			return fmt.Errorf("frame %s: %w", f.ID, err)
 		}
-		fs = append(fs, f)
-		obs = append(obs, schema.Observation{Cell: f.Cell, CapturedAt: f.CapturedAt, ReceivedAt: state.Time(received), Frame: f.ID, Drive: f.Drive,
-			Contributor: contributor, Heading: deg, Quality: f.Quality, Geometry: f.Geometry})
+		if err := fs.add(f); err != nil {
+			return err
+		}
+		if err := obs.add(schema.Observation{Cell: f.Cell, CapturedAt: f.CapturedAt, ReceivedAt: state.Time(received), Frame: f.ID, Drive: f.Drive,
+			Contributor: contributor, Heading: deg, Quality: f.Quality, Geometry: f.Geometry}); err != nil {
+			return err
+		}
 	}
-	return fs, obs, rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	if err := emit(fs.finish(ctx)); err != nil {
+		return err
+	}
+	return emit(obs.finish(ctx))
 }
 
-func (w *Worker) drives(ctx context.Context, d string) ([]schema.Drive, error) {
-	lo, hi, err := dayRange(d)
+func (w *Worker) drives(ctx context.Context, d period) ([]schema.Drive, error) {
+	lo, hi, err := d.span()
 	if err != nil {
 		return nil, err
 	}
@@ -381,8 +421,8 @@ func (w *Worker) drives(ctx context.Context, d string) ([]schema.Drive, error) {
 	return out, rows.Err()
 }
 
-func (w *Worker) rejections(ctx context.Context, d string) ([]schema.Rejection, error) {
-	lo, hi, err := dayRange(d)
+func (w *Worker) rejections(ctx context.Context, d period) ([]schema.Rejection, error) {
+	lo, hi, err := d.span()
 	if err != nil {
 		return nil, err
 	}
@@ -446,7 +486,7 @@ func (w *Worker) epochs(ctx context.Context, emit func(file, error) error) error
 			return err
 		}
 	}
-	return nil
+	return w.contributions(ctx, emit)
 }
 
 func (w *Worker) allocations(ctx context.Context, epoch string) ([]schema.Allocation, error) {
@@ -466,8 +506,11 @@ func (w *Worker) allocations(ctx context.Context, epoch string) ([]schema.Alloca
 	return out, rows.Err()
 }
 
-func (w *Worker) cells(ctx context.Context, r4 survey.Cell, asOf time.Time) ([]schema.Cell, error) {
-	var out []schema.Cell
+// cells writes the state of the cells in an area as of an instant. Coarser cells have smaller indexes, so the file is
+// sorted by cell.
+func (w *Worker) cells(ctx context.Context, r4 survey.Cell, asOf time.Time) (file, error) {
+	out := newSink[schema.Cell](w, schema.Cells, "date="+asOf.Format(time.DateOnly)+"/h3_r4="+r4.String())
+	defer out.drop()
 	for _, res := range []int{7, 9, 12} {
 		lo, hi := r4.ChildRange(res)
 		err := cells.EachRange(ctx, w.DB, res, lo, hi, func(r cells.Row) error {
@@ -477,14 +520,13 @@ func (w *Worker) cells(ctx context.Context, r4 survey.Cell, asOf time.Time) ([]s
 			if r.Observations > 0 {
 				c.Quality = r.QualitySum / r.Observations
 			}
-			out = append(out, c)
-			return nil
+			return out.add(c)
 		})
 		if err != nil {
-			return nil, err
+			return file{}, err
 		}
 	}
-	return out, nil
+	return out.finish(ctx)
 }
 
 // Snapshot is the manifest of a consistent set of files.
@@ -496,7 +538,7 @@ type Snapshot struct {
 
 // Dataset is one dataset of a snapshot.
 type Dataset struct {
-	Version int    `json:"version"`
+	Version int    `json:"version"` // newest schema among the files
 	Rows    int64  `json:"rows"`
 	Bytes   int64  `json:"bytes"`
 	Files   []File `json:"files"` // ordered by partition
@@ -505,7 +547,8 @@ type Dataset struct {
 // File is one immutable file.
 type File struct {
 	Partition string      `json:"partition"`
-	Path      string      `json:"path"` // key in the lake
+	Version   int         `json:"version"` // of the schema it was written by; an older file lacks columns added since
+	Path      string      `json:"path"`    // key in the lake
 	Rows      int64       `json:"rows"`
 	Bytes     int64       `json:"bytes"`
 	SHA256    survey.Hash `json:"sha256"`
@@ -515,27 +558,31 @@ type File struct {
 // publish writes the manifest of what state records and points the head at it. It does nothing when the head already
 // points there, so a crash between the transaction and the head is mended by the next export.
 func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
-	snap, err := w.snapshot(ctx, asOf)
-	if err != nil {
-		return fmt.Errorf("snapshot: %w", err)
-	}
-	body, err := json.MarshalIndent(snap, "", " ")
-	if err != nil {
-		return err
-	}
-	key := store.SnapshotKey(survey.HashOf(body))
-	head, err := json.Marshal(Head{Snapshot: key})
-	if err != nil {
-		return err
-	}
 	for {
+		// The head is read before state, so that a slower worker cannot swap an older state over a newer one.
 		now, info, err := w.Store.Get(ctx, store.Lake, store.SnapshotHead, 1<<20)
 		missing := survey.KindOf(err) == survey.NotFound
 		if err != nil && !missing {
 			return err
 		}
+		snap, err := w.snapshot(ctx, asOf)
+		if err != nil {
+			return fmt.Errorf("snapshot: %w", err)
+		}
+		body, err := json.MarshalIndent(snap, "", " ")
+		if err != nil {
+			return err
+		}
+		key := store.SnapshotKey(survey.HashOf(body))
+		head, err := json.Marshal(Head{Snapshot: key})
+		if err != nil {
+			return err
+		}
 		if !missing && string(now) == string(head) {
 			return nil
+		}
+		if err := w.unretire(ctx, key); err != nil {
+			return err
 		}
 		if err := w.Store.PutOnce(ctx, store.Lake, key, body, "application/json"); err != nil {
 			return err
@@ -545,10 +592,26 @@ func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
 		} else {
 			_, err = w.Store.Swap(ctx, store.Lake, store.SnapshotHead, head, "application/json", info.ETag)
 		}
-		if !errors.Is(err, store.ErrExists) { // another worker swapped first: look again
+		if errors.Is(err, store.ErrExists) { // another worker swapped first: look again
+			continue
+		}
+		if err != nil || missing {
 			return err
 		}
+		return w.retireManifest(ctx, now, info.Modified)
 	}
+}
+
+// retireManifest lets go of a manifest that was replaced on the day it was made; the last one of each day stays.
+func (w *Worker) retireManifest(ctx context.Context, head []byte, made time.Time) error {
+	var old Head
+	if err := json.Unmarshal(head, &old); err != nil || old.Snapshot == "" {
+		return nil // not ours to remove
+	}
+	if made.UTC().Format(time.DateOnly) != w.now().UTC().Format(time.DateOnly) {
+		return nil
+	}
+	return w.DB.Tx(ctx, func(tx *state.Tx) error { return retire(ctx, tx, old.Snapshot, w.now()) })
 }
 
 // Head points to the current snapshot.
@@ -573,11 +636,25 @@ func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error)
 			return snap, err
 		}
 		f.CID = ledger.CID(f.SHA256)
+		if f.Version, err = versionOf(f.Path); err != nil {
+			return snap, err
+		}
 		d := snap.Datasets[name]
-		d.Version, d.Rows, d.Bytes, d.Files = 1, d.Rows+f.Rows, d.Bytes+f.Bytes, append(d.Files, f)
+		d.Version, d.Rows, d.Bytes, d.Files = max(d.Version, f.Version), d.Rows+f.Rows, d.Bytes+f.Bytes, append(d.Files, f)
 		snap.Datasets[name] = d
 	}
 	return snap, rows.Err()
+}
+
+// versionOf reads the schema version out of an object's key: frames/v1/….
+func versionOf(object string) (int, error) {
+	_, rest, _ := strings.Cut(object, "/")
+	v, _, _ := strings.Cut(rest, "/")
+	n, err := strconv.Atoi(strings.TrimPrefix(v, "v"))
+	if err != nil || n < 1 {
+		return 0, survey.Errorf(survey.Internal, "object %s has no schema version", object)
+	}
+	return n, nil
 }
 
 // fill unpacks the structured columns of state into flat ones.

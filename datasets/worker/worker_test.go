@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -224,5 +225,256 @@ func TestADayLaterOnlyTheCellsAreNew(t *testing.T) {
 	}
 	if b.Datasets["frames"].Files[0] != a.Datasets["frames"].Files[0] {
 		t.Fatal("frames were written again")
+	}
+}
+
+func TestFindingsUsesAndContributionsAreExported(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		w := newWorld(t, db)
+		w.drive("d1", monaco, time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC), 3, 0)
+		w.exec(`INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ('d1', 'clock_offset', '', 5, '{"offset_s":3}', 7)`)
+		w.exec(`INSERT INTO api_keys (id, name, sha256, scopes, origins, per_minute, per_day, created_at) VALUES ('key-1', 'Ann', 'x', '[]', '[]', 1, 1, 1)`)
+		for _, day := range []string{"2024-05-01", "2024-05-12", "2024-05-13"} {
+			w.exec(`INSERT INTO api_usage (key_id, day, requests, frames, credits) VALUES ('key-1', $1, 4, 2, 1)`, day)
+		}
+		epoch := survey.EpochOf(time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC))
+		w.exec(`INSERT INTO epochs (epoch, ruleset, manifest_sha256, pool, allocated, held, remainder, contributions, contributors, closed_at) VALUES ($1, 'v1', '', 10, 6, 1, 3, 2, 1, 1)`, epoch.String())
+
+		s := w.export()
+		fs := read[schema.Finding](w, s, "findings")
+		if len(fs) != 1 || fs[0].Contributor != "c1" || fs[0].Evidence != `{"offset_s":3}` || !fs[0].StartedAt.Equal(time.Date(2024, 5, 8, 9, 0, 2, 0, time.UTC)) {
+			t.Fatalf("%+v", fs) // the first frame is not published, so its time is not told
+		}
+		us := read[schema.Use](w, s, "usage")
+		if len(us) != 2 || us[0].Requests != 4 || us[0].Key != us[1].Key || us[0].Key == "key-1" || len(us[0].Key) != 32 {
+			t.Fatalf("%+v", us) // today is not over
+		}
+		if cs := read[schema.Contribution](w, s, "contributions"); len(cs) != 0 {
+			t.Fatalf("%+v", cs) // the record is not in the ledger yet
+		}
+
+		type drive struct {
+			Drive       string `lake:"drive"`
+			Contributor string `lake:"contributor"`
+		}
+		type frame struct {
+			Frame      string      `lake:"frame"`
+			Drive      string      `lake:"drive"`
+			Cell       survey.Cell `lake:"h3"`
+			CapturedAt time.Time   `lake:"captured_at"`
+			ReceivedAt time.Time   `lake:"received_at"`
+			Heading    int32       `lake:"heading"`
+			Quality    int32       `lake:"quality"`
+		}
+		cell, _ := hex.CellOf(monaco, 12)
+		at := time.Date(2024, 5, 8, 9, 0, 2, 0, time.UTC)
+		ds, _ := lake.Encode(lake.Schema{Name: "x", Version: 1}, []drive{{"d1", "c1"}})
+		cs, _ := lake.Encode(lake.Schema{Name: "x", Version: 1}, []frame{{"d1-001", "d1", cell, at, at, 90, 800_000}, {"d1-002", "d1", cell, at, at, -1, 700_000}})
+		for name, b := range map[string][]byte{"drives.parquet": ds, "contributions.parquet": cs} {
+			if _, err := w.st.Put(t.Context(), store.Ledger, store.EpochKey(epoch, name), b, lake.MediaType); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got := read[schema.Contribution](w, w.export(), "contributions")
+		if len(got) != 2 || got[0].Contributor != "c1" || got[1].Heading != -1 || got[0].Cell != cell || got[0].Epoch != epoch.String() {
+			t.Fatalf("%+v", got)
+		}
+
+		// A finding about a drive that is exported already.
+		w.exec(`INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ('d1', 'claimed_again', 'x', 5, '{}', 9)`)
+		if err := db.Tx(t.Context(), func(tx *state.Tx) error { return state.MarkChanged(t.Context(), tx, "finding", "d1") }); err != nil {
+			t.Fatal(err)
+		}
+		if fs := read[schema.Finding](w, w.export(), "findings"); len(fs) != 2 {
+			t.Fatalf("%+v", fs)
+		}
+	})
+}
+
+// rowsOf is every row of a dataset as text, sorted.
+func rowsOf(w *world, s worker.Snapshot) map[string][]string {
+	out := map[string][]string{}
+	note := func(name string, v any) {
+		b, err := json.Marshal(v)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		out[name] = append(out[name], string(b))
+	}
+	for _, r := range read[schema.Frame](w, s, "frames") {
+		note("frames", r)
+	}
+	for _, r := range read[schema.Observation](w, s, "observations") {
+		note("observations", r)
+	}
+	for _, r := range read[schema.Drive](w, s, "drives") {
+		note("drives", r)
+	}
+	for _, r := range read[schema.Rejection](w, s, "rejections") {
+		note("rejections", r)
+	}
+	for _, r := range read[schema.Finding](w, s, "findings") {
+		note("findings", r)
+	}
+	for _, rs := range out {
+		slices.Sort(rs)
+	}
+	return out
+}
+
+func TestDaysBecomeAMonthWithoutChangingTheRows(t *testing.T) {
+	w := newWorld(t, testkit.DB(t))
+	for i := range 5 {
+		w.drive(fmt.Sprint("d", i), monaco, time.Date(2024, 5, 20+3*i, 9, 0, 0, 0, time.UTC), 3, i%3) // the last in June
+	}
+	w.exec(`INSERT INTO findings (drive_id, kind, score_ppm, found_at) VALUES ('d1', 'clock_offset', 5, 7)`)
+	w.exec(`UPDATE uploads SET state = 'settled'`)
+	day := time.Date(2024, 6, 7, 0, 0, 0, 0, time.UTC)
+	w.w.Clock = func() time.Time { return day }
+	a := w.export()
+	before := rowsOf(w, a)
+	day = day.AddDate(0, 0, 1) // a week after the end of May
+	b := w.export()
+	if got := rowsOf(w, b); fmt.Sprint(got) != fmt.Sprint(before) || len(before) != 5 {
+		t.Fatalf("rows differ:\n%v\n%v", got, before)
+	}
+	var names []string
+	for _, f := range b.Datasets["frames"].Files {
+		names = append(names, f.Partition)
+		if f.Version != 1 {
+			t.Errorf("%+v", f)
+		}
+	}
+	if na, nb := len(a.Datasets["frames"].Files), len(b.Datasets["frames"].Files); na != 5 || nb != 2 {
+		t.Fatalf("%d files became %d: %v", na, nb, names)
+	}
+
+	// A late drive and a removal go into the month's file.
+	w.drive("late", monaco, time.Date(2024, 5, 2, 9, 0, 0, 0, time.UTC), 2)
+	w.exec(`UPDATE frames SET state = 'removed', reason = 'removed' WHERE id = 'd1-000'`)
+	w.exec(`UPDATE drives SET revision = 1 WHERE id = 'd1'`)
+	w.index("d1", 1)
+	c := w.export()
+	if n := len(c.Datasets["frames"].Files); n != 2 || c.Datasets["frames"].Rows != b.Datasets["frames"].Rows+1 {
+		t.Fatalf("%d files, %d rows", n, c.Datasets["frames"].Rows)
+	}
+
+	// The same state exported once, from nothing, gives the same snapshot apart from the days of cells.
+	w.exec(`DELETE FROM dataset_files`)
+	w.exec(`DELETE FROM meta WHERE key LIKE 'datasets.%'`)
+	if err := w.db.Tx(t.Context(), func(tx *state.Tx) error {
+		return state.MarkAllChanged(t.Context(), tx, "drive", []string{"d0", "d1", "d2", "d3", "d4", "late"})
+	}); err != nil {
+		t.Fatal(err)
+	}
+	d := w.export()
+	delete(c.Datasets, "cells")
+	delete(d.Datasets, "cells")
+	jc, _ := json.Marshal(c)
+	jd, _ := json.Marshal(d)
+	if string(jc) != string(jd) {
+		t.Fatalf("%s\n%s", jc, jd)
+	}
+}
+
+func TestOldFilesGoAfterTheGraceAndOldDaysOfCellsThin(t *testing.T) {
+	w := newWorld(t, testkit.DB(t))
+	now := time.Now().UTC() // objects are as old as the store says
+	w.w.Clock = func() time.Time { return now }
+	w.w.Config.DailyCells = 10
+	w.drive("d1", monaco, now.AddDate(0, 0, -1), 3)
+	a := w.export()
+	w.exec(`UPDATE frames SET state = 'removed', reason = 'removed' WHERE id = 'd1-001'`)
+	w.exec(`UPDATE drives SET revision = 1 WHERE id = 'd1'`)
+	w.index("d1", 1)
+	w.export()
+	old := a.Datasets["frames"].Files[0].Path
+	there := func(key string) bool {
+		_, err := w.st.Stat(t.Context(), store.Lake, key)
+		if err != nil && survey.KindOf(err) != survey.NotFound {
+			t.Fatal(err)
+		}
+		return err == nil
+	}
+	if !there(old) {
+		t.Fatal("a file was removed under its readers")
+	}
+	// An export that died after it wrote: named by nothing.
+	lost := "frames/v1/date=2020-01-01/lost.parquet"
+	if _, err := w.st.Put(t.Context(), store.Lake, lost, []byte("x"), lake.MediaType); err != nil {
+		t.Fatal(err)
+	}
+	var s worker.Snapshot
+	for range 24 {
+		now = now.AddDate(0, 0, 1)
+		s = w.export()
+	}
+	if there(old) || there(lost) {
+		t.Fatal("files that nothing names are still there")
+	}
+	for name, d := range s.Datasets {
+		for _, f := range d.Files {
+			if !there(f.Path) {
+				t.Errorf("%s: %s is gone", name, f.Path)
+			}
+		}
+	}
+	mondays := 0
+	for _, f := range s.Datasets["cells"].Files {
+		at, err := time.Parse(time.DateOnly, f.Partition[5:15])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if at.Weekday() == time.Monday {
+			mondays++
+		} else if now.Sub(at) > 12*24*time.Hour {
+			t.Errorf("%s is still there on %s", f.Partition, now.Format(time.DateOnly))
+		}
+	}
+	if mondays < 3 {
+		t.Fatalf("%d Mondays left", mondays)
+	}
+}
+
+func TestNothingPrivateIsInAnyFile(t *testing.T) {
+	w := newWorld(t, testkit.DB(t))
+	w.exec(`UPDATE contributors SET handle = 'handle-of-ann'`)
+	w.drive("d1", monaco, time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC), 6, 2)
+	// Frames of a privacy zone or a trimmed end are never published; their place must be nowhere.
+	hidden, _ := hex.CellOf(geo.Point{Lat: 10, Lon: 10}, 12)
+	w.exec(`UPDATE frames SET state = 'rejected', lat_e7 = 100000000, lon_e7 = 100000000, cell = $1 WHERE id = 'd1-005'`, hidden.Int64())
+	w.exec(`UPDATE drives SET revision = 1 WHERE id = 'd1'`)
+	w.exec(`UPDATE uploads SET state = 'settled'`)
+	w.index("d1", 1)
+	s := w.export()
+	all, err := schema.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range all {
+		for _, c := range d.Columns {
+			if slices.Contains([]string{"payout_address", "address", "account", "handle", "token", "path", "file", "object", "name", "upload_path"}, c.Name) {
+				t.Errorf("%s has a column %s", d.Name, c.Name)
+			}
+		}
+	}
+	for name, rows := range rowsOf(w, s) {
+		for _, r := range rows {
+			for _, secret := range []string{"handle-of-ann", "secret/", "0x00000000000000000000000000000000000000aa", hidden.String()} {
+				if strings.Contains(r, secret) {
+					t.Errorf("%s tells %q: %s", name, secret, r)
+				}
+			}
+		}
+	}
+	for _, p := range s.Datasets["frames"].Files {
+		if strings.Contains(p.Partition, hidden.Parent(4).String()) {
+			t.Errorf("a partition tells where the hidden frame lies: %s", p.Partition)
+		}
+	}
+	for _, d := range read[schema.Drive](w, s, "drives") {
+		if d.Distance > 100 {
+			t.Errorf("the line crosses to the hidden frame: %f m", d.Distance)
+		}
 	}
 }

@@ -37,10 +37,12 @@ func put(ctx context.Context, tx *state.Tx, d survey.DriveID, f findings.Finding
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5, $6)
+	if _, err = tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (drive_id, kind, subject) DO UPDATE SET score_ppm = excluded.score_ppm, evidence = excluded.evidence`,
-		string(d), string(f.Kind), f.Subject, int64(f.Score), string(ev), state.Micros(now))
-	return err
+		string(d), string(f.Kind), f.Subject, int64(f.Score), string(ev), state.Micros(now)); err != nil {
+		return err
+	}
+	return state.MarkChanged(ctx, tx, "finding", string(d)) // an earlier drive's may be exported already
 }
 
 // own is what the drive shows by itself.

@@ -16,7 +16,7 @@ import (
 )
 
 type queryCmd struct {
-	SQL     string        `arg:"" help:"One SELECT. Views: frames, observations, drives, cells, rejections, epochs, allocations."`
+	SQL     string        `arg:"" help:"One SELECT. Views: the datasets of SCHEMA.md, such as frames, observations, cells and allocations."`
 	Data    string        `help:"Folder with snapshot.json, as process writes it (DIR/datasets)." required:"" type:"path" placeholder:"DIR"`
 	Format  string        `help:"table, csv or json (one object a line)." enum:"table,csv,json" default:"table"`
 	Timeout time.Duration `help:"Longest a query may run." default:"5m"`
