@@ -25,11 +25,28 @@ var prefixes atomic.Int64
 // open gives the embedded server's store, or the one that ROADCOMB_TEST_S3 names (http://key:secret@host:port).
 func open(t *testing.T) *store.Store {
 	t.Helper()
-	s, err := store.Open(t.Context(), store.Config{Endpoint: server.Endpoint, AccessKey: "k", SecretKey: "s3cr3t-s3cr3t", Prefix: fmt.Sprintf("t%d-", prefixes.Add(1))})
+	s, err := store.Open(t.Context(), config(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return s
+}
+
+func config(t *testing.T) store.Config {
+	t.Helper()
+	c := store.Config{Endpoint: server.Endpoint, AccessKey: "k", SecretKey: "s3cr3t-s3cr3t", Prefix: fmt.Sprintf("t%d-", prefixes.Add(1))}
+	if outside := os.Getenv("ROADCOMB_TEST_S3"); outside != "" {
+		u, err := url.Parse(outside)
+		if err != nil || u.User == nil {
+			t.Fatalf("ROADCOMB_TEST_S3 is not http://key:secret@host:port: %v", err)
+		}
+		c.AccessKey = u.User.Username()
+		c.SecretKey, _ = u.User.Password()
+		u.User = nil
+		c.Endpoint = u.String()
+		c.Prefix = fmt.Sprintf("t%d-%s", os.Getpid(), c.Prefix)
+	}
+	return c
 }
 
 var server *embeds3.Server
