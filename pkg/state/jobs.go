@@ -2,6 +2,7 @@ package state
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"time"
 
@@ -21,8 +22,8 @@ const (
 	QueueVision  = "vision"
 )
 
-// JobTimeout bounds one job; RescueAfter is when a job whose worker died is given to another. River has no heartbeat,
-// so the second must exceed the first.
+// JobTimeout bounds one job; RescueAfter is when a job that is still running then is given to another, whatever its worker
+// says: the second must exceed the first. What a dead worker had in hand goes on sooner, after DeadAfter.
 const (
 	JobTimeout  = 4 * time.Minute
 	RescueAfter = 5 * time.Minute
@@ -52,7 +53,8 @@ type VisionArgs struct {
 
 func (VisionArgs) Kind() string { return "vision" }
 func (VisionArgs) InsertOpts() river.InsertOpts {
-	return river.InsertOpts{Queue: QueueVision, MaxAttempts: 5, UniqueOpts: once}
+	// An image that ends its worker takes up to three attempts to find (vision/worker), and a part may hold several.
+	return river.InsertOpts{Queue: QueueVision, MaxAttempts: 12, UniqueOpts: once}
 }
 
 // IndexArgs: apply a drive's published frames to the cells, mark dirty tiles, settle the upload.
@@ -91,27 +93,57 @@ func (CloseArgs) InsertOpts() river.InsertOpts {
 type JobConfig struct {
 	Default, Vision int
 	Poll            time.Duration // how often to look for work; 0 means one second
-	ID              string        // of this worker, unique among processes; empty lets River choose
+	ID              string        // of this worker, unique among processes and over time; empty makes one
 }
 
 // Handlers is one function per kind of job.
-type Handlers struct{ ws *river.Workers }
+type Handlers struct {
+	ws  *river.Workers
+	log *slog.Logger
+}
 
-// NewHandlers is an empty set.
-func NewHandlers() *Handlers { return &Handlers{river.NewWorkers()} }
+// NewHandlers is an empty set; log is told of outages, nil discards.
+func NewHandlers(log *slog.Logger) *Handlers {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Handlers{river.NewWorkers(), log}
+}
 
 // Handle registers fn for the jobs of its argument type; registering a kind twice panics.
 func Handle[A river.JobArgs](h *Handlers, fn func(context.Context, A) error) {
-	river.AddWorker(h.ws, &handler[A]{fn: fn})
+	river.AddWorker(h.ws, &handler[A]{fn: fn, log: h.log})
 }
 
 type handler[A river.JobArgs] struct {
 	river.WorkerDefaults[A]
-	fn func(context.Context, A) error
+	fn  func(context.Context, A) error
+	log *slog.Logger
 }
 
+// Outages cost a job no attempt: it waits from two seconds to a minute and is tried again, for about a working day. After
+// that an outage counts as a failure, so that a lasting mistake ends where an operator sees it.
+const (
+	outageWait, outageWaitMost = 2 * time.Second, time.Minute
+	outageTries                = 500
+)
+
 // Work runs the function. A panic inside is River's to recover: it counts as a failed attempt.
-func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error { return h.fn(ctx, j.Args) }
+func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error {
+	err := h.fn(ctx, j.Args)
+	if err == nil || ctx.Err() != nil || !Outage(err) {
+		return err
+	}
+	var meta struct {
+		Snoozes int `json:"snoozes"`
+	}
+	if json.Unmarshal(j.Metadata, &meta) != nil || meta.Snoozes >= outageTries {
+		return err
+	}
+	wait := min(outageWait<<min(meta.Snoozes, 10), outageWaitMost)
+	h.log.WarnContext(ctx, "a job waits for an outage to end", "kind", j.Kind, "job", j.ID, "again_in", wait, "err", err)
+	return river.JobSnooze(wait)
+}
 
 // Worker works jobs until stopped.
 type Worker interface {
@@ -143,10 +175,20 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
 		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, 100*time.Millisecond),
 	}
-	if db.pool != nil {
-		return river.NewClient(riverpgxv5.New(db.pool), rc)
+	if rc.ID == "" {
+		rc.ID = processID()
 	}
-	return river.NewClient(riversqlite.New(db.write), rc)
+	var w Worker
+	var err error
+	if db.pool != nil {
+		w, err = river.NewClient(riverpgxv5.New(db.pool), rc)
+	} else {
+		w, err = river.NewClient(riversqlite.New(db.write), rc)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &aWorker{Worker: w, db: db, id: rc.ID, log: log}, nil
 }
 
 // JobCounts is how many jobs of a kind are in each state of work.

@@ -159,7 +159,9 @@ type Querier interface {
 
 type pgRows struct{ pgx.Rows }
 
-func (r pgRows) Close() error { r.Rows.Close(); return nil }
+func (r pgRows) Close() error           { r.Rows.Close(); return nil }
+func (r pgRows) Err() error             { return away(r.Rows.Err()) }
+func (r pgRows) Scan(dest ...any) error { return away(r.Rows.Scan(dest...)) }
 
 type pgRow struct{ pgx.Row }
 
@@ -168,14 +170,14 @@ func (r pgRow) Scan(dest ...any) error {
 	if errors.Is(err, pgx.ErrNoRows) {
 		return ErrNoRows
 	}
-	return err
+	return away(err)
 }
 
 // Query reads the last committed state.
 func (db *DB) Query(ctx context.Context, q string, args ...any) (Rows, error) {
 	if db.pool != nil {
 		r, err := db.pool.Query(ctx, q, args...)
-		return pgRows{r}, err
+		return pgRows{r}, away(err)
 	}
 	return db.read.QueryContext(ctx, q, args...)
 }
@@ -199,7 +201,7 @@ type Tx struct {
 func (t *Tx) Exec(ctx context.Context, q string, args ...any) (int64, error) {
 	if t.p != nil {
 		tag, err := t.p.Exec(ctx, q, args...)
-		return tag.RowsAffected(), err
+		return tag.RowsAffected(), away(err)
 	}
 	r, err := t.s.ExecContext(ctx, positional(q, len(args)), args...)
 	if err != nil {
@@ -243,7 +245,7 @@ func positional(q string, n int) string {
 func (t *Tx) Query(ctx context.Context, q string, args ...any) (Rows, error) {
 	if t.p != nil {
 		r, err := t.p.Query(ctx, q, args...)
-		return pgRows{r}, err
+		return pgRows{r}, away(err)
 	}
 	return t.s.QueryContext(ctx, q, args...)
 }
@@ -265,7 +267,7 @@ func (t *Tx) Enqueue(ctx context.Context, args river.JobArgs) error {
 		_, err = t.db.liteJobs.InsertTx(ctx, t.s, args, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("enqueue %s: %w", args.Kind(), err)
+		return fmt.Errorf("enqueue %s: %w", args.Kind(), away(err))
 	}
 	return nil
 }
@@ -297,7 +299,7 @@ func (db *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
 		if err := fn(&Tx{db: db, p: tx}); err != nil {
 			return err
 		}
-		return tx.Commit(ctx)
+		return away(tx.Commit(ctx))
 	}
 	tx, err := db.write.BeginTx(ctx, nil)
 	if err != nil {

@@ -48,7 +48,7 @@ func TestACommittedJobIsWorkedOnce(t *testing.T) {
 			}
 		}
 		got := make(chan survey.UploadID, 10)
-		h := state.NewHandlers()
+		h := state.NewHandlers(nil)
 		state.Handle(h, func(_ context.Context, a state.IngestArgs) error { got <- a.UploadID; return nil })
 		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 20 * time.Millisecond}, nil)
 		if err != nil {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"sync"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -11,11 +12,56 @@ import (
 // A picture can end the process: native code may crash on it, or the kernel may kill the worker for its memory. Nothing
 // of ours runs then, so what was in hand must have been written down before. A part that begins notes so; if an earlier
 // beginning had no end, a worker died on it, and its frames are taken one by one, each noted before it is touched. A
-// frame that was in hand alone when a worker died was tried twice (once among others, once alone): it is quarantined as
-// poisoned and not touched again in this run.
+// frame that was in hand alone when a worker died, poisonedAfter times (and once among others before), is quarantined as
+// poisoned and not touched again in this run. Once alone is not enough: workers also die of other things, and a fleet
+// that restarts its machines would hold back good frames.
+//
+// A note that could not be taken back, because the database was away, says nothing of a death: the process keeps it in
+// mind and takes it back before it begins anything else.
+
+const poisonedAfter = 2
+
+// notes are those that this process still has to take back.
+type notes struct {
+	sync.Mutex
+	owed []note
+}
+
+type note struct {
+	sql  string
+	args []any
+}
+
+// takeBack removes a note, now or as soon as the database is there.
+func (w *Worker) takeBack(ctx context.Context, sql string, args ...any) error {
+	_, err := w.DB.Exec(ctx, sql, args...)
+	if err != nil {
+		w.notes.Lock()
+		defer w.notes.Unlock()
+		w.notes.owed = append(w.notes.owed, note{sql, args})
+	}
+	return err
+}
+
+// settleNotes takes back what is owed.
+func (w *Worker) settleNotes(ctx context.Context) error {
+	w.notes.Lock()
+	defer w.notes.Unlock()
+	for len(w.notes.owed) > 0 {
+		n := w.notes.owed[0]
+		if _, err := w.DB.Exec(ctx, n.sql, n.args...); err != nil {
+			return err
+		}
+		w.notes.owed = w.notes.owed[1:]
+	}
+	return nil
+}
 
 // begin notes that work on the part starts, and reports whether an earlier start had no end.
 func (w *Worker) begin(ctx context.Context, a state.VisionArgs) (careful bool, err error) {
+	if err := w.settleNotes(ctx); err != nil {
+		return false, err
+	}
 	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO vision_parts_begun (drive_id, part, run, begun) VALUES ($1, $2, $3, 1)
 			ON CONFLICT (drive_id, part, run) DO UPDATE SET begun = vision_parts_begun.begun + 1`, string(a.DriveID), a.Part, a.Run); err != nil {
@@ -33,9 +79,9 @@ func (w *Worker) begin(ctx context.Context, a state.VisionArgs) (careful bool, e
 
 // ended takes the note back when the part ended with an error that this process lived to see.
 func (w *Worker) ended(ctx context.Context, a state.VisionArgs) {
-	if _, err := w.DB.Exec(ctx, `UPDATE vision_parts_begun SET begun = begun - 1 WHERE drive_id = $1 AND part = $2 AND run = $3 AND begun > 0`,
+	if err := w.takeBack(ctx, `UPDATE vision_parts_begun SET begun = begun - 1 WHERE drive_id = $1 AND part = $2 AND run = $3 AND begun > 0`,
 		string(a.DriveID), a.Part, a.Run); err != nil {
-		w.log().Warn("the note that a part began stays", "drive", a.DriveID, "part", a.Part, "err", err)
+		w.log().Warn("the note that a part began stays for now", "drive", a.DriveID, "part", a.Part, "err", err)
 	}
 }
 
@@ -54,7 +100,7 @@ func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot
 			return nil
 		}
 		do()
-		if _, err := w.DB.Exec(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
+		if err := w.takeBack(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
 			return err
 		}
 		return s.err
@@ -88,20 +134,20 @@ func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot
 	return nil
 }
 
-// inHand notes that the frame is about to be touched, alone. It reports true, and notes nothing, if it was noted before:
-// then the worker that had it in hand died.
+// inHand notes that the frame is about to be touched, alone. It reports true, and notes nothing, if it was noted
+// poisonedAfter times before: the workers that had it in hand died.
 func (w *Worker) inHand(ctx context.Context, id survey.FrameID, run int) (poisoned bool, err error) {
 	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
 		var n int64
 		err := tx.QueryRow(ctx, `SELECT begun FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(id), run).Scan(&n)
-		if err == nil {
-			poisoned = true
-			return nil
-		}
-		if !errors.Is(err, state.ErrNoRows) {
+		if err != nil && !errors.Is(err, state.ErrNoRows) {
 			return err
 		}
-		_, err = tx.Exec(ctx, `INSERT INTO vision_frames_begun (frame_id, run, begun) VALUES ($1, $2, 1)`, string(id), run)
+		if poisoned = n >= poisonedAfter; poisoned {
+			return nil
+		}
+		_, err = tx.Exec(ctx, `INSERT INTO vision_frames_begun (frame_id, run, begun) VALUES ($1, $2, 1)
+			ON CONFLICT (frame_id, run) DO UPDATE SET begun = vision_frames_begun.begun + 1`, string(id), run)
 		return err
 	})
 	return poisoned, err

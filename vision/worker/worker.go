@@ -80,6 +80,8 @@ type Worker struct {
 
 	Config  Config
 	Timings *Timings // collects where the time goes; nil does not
+
+	notes notes
 }
 
 // frame is a row of the ledger of frames, as far as vision needs it.

@@ -321,12 +321,12 @@ func TestAStoreThatIsAwayIsNoVerdict(t *testing.T) {
 }
 
 // A process that dies leaves its notes behind; the test leaves the same notes.
-func TestAnImageThatKillsWorkersIsTriedTwiceThenLeftAlone(t *testing.T) {
+func TestAnImageThatKillsWorkersIsTriedThriceThenLeftAlone(t *testing.T) {
 	testkit.Engines(t, poisonIsLeftAlone)
 }
 
 func poisonIsLeftAlone(t *testing.T, db *state.DB) {
-	d := driveIn(t, db, picture(1), picture(2))
+	d := driveIn(t, db, picture(1), picture(2), picture(3))
 	ctx := t.Context()
 	touched := map[survey.Hash]int{}
 	g := guard{func(_ context.Context, im *cv.Image) ([]survey.Box, error) {
@@ -335,7 +335,8 @@ func poisonIsLeftAlone(t *testing.T, db *state.DB) {
 	}, testRef}
 	for _, q := range []string{
 		`INSERT INTO vision_parts_begun (drive_id, part, run, begun) VALUES ($1, 0, 0, 2)`,
-		`INSERT INTO vision_frames_begun (frame_id, run, begun) SELECT id, 0, 1 FROM frames WHERE drive_id = $1 AND seq = 1`,
+		`INSERT INTO vision_frames_begun (frame_id, run, begun) SELECT id, 0, 2 FROM frames WHERE drive_id = $1 AND seq = 1`,
+		`INSERT INTO vision_frames_begun (frame_id, run, begun) SELECT id, 0, 1 FROM frames WHERE drive_id = $1 AND seq = 2`,
 	} {
 		if _, err := d.db.Exec(ctx, q, string(d.id)); err != nil {
 			t.Fatal(err)
@@ -347,7 +348,10 @@ func poisonIsLeftAlone(t *testing.T, db *state.DB) {
 	if r := d.row(0); r.state != "published" {
 		t.Fatalf("the innocent frame: %+v", r)
 	}
-	if r := d.row(1); r.state != "quarantined" || survey.Reason(r.reason) != survey.ReasonPoisoned || len(touched) != 1 {
+	if r := d.row(2); r.state != "published" {
+		t.Fatalf("a frame in hand when its worker died of something else: %+v", r)
+	}
+	if r := d.row(1); r.state != "quarantined" || survey.Reason(r.reason) != survey.ReasonPoisoned || len(touched) != 2 {
 		t.Fatalf("the poisoned frame: %+v, %d frames looked at", r, len(touched))
 	}
 }

@@ -193,7 +193,7 @@ func (p *platform) close() error {
 
 // handlers is the one place where kinds of jobs meet the functions that do them.
 func (p *platform) handlers() *state.Handlers {
-	h := state.NewHandlers()
+	h := state.NewHandlers(p.log)
 	state.Handle(h, func(ctx context.Context, a state.IngestArgs) error {
 		defer p.steps.time("ingest")()
 		return p.ingest.Ingest(ctx, a.UploadID)
