@@ -8,12 +8,9 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"log/slog"
 	"net"
-	"net/http"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -30,9 +27,9 @@ type Deps struct {
 	Store *store.Store
 	Log   *slog.Logger     // nil discards
 	Clock func() time.Time // nil means time.Now
-	// OperatorToken lets its bearer register contributors; "" means that nobody can over HTTP.
-	OperatorToken string
-	Limits        Limits
+	// Operators register contributors; nil means that nobody can over HTTP.
+	Operators httpx.Operators
+	Limits    Limits
 }
 
 // Limits bound what one contributor may ask for. A zero field means its default.
@@ -77,7 +74,7 @@ type server struct {
 }
 
 // Register adds the operations under /v1 to the API.
-func Register(_ *http.ServeMux, api huma.API, d Deps) {
+func Register(_ httpx.Mux, api huma.API, d Deps) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -104,18 +101,9 @@ func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(contex
 	})
 }
 
-// operator registers an operation that only the operator's token opens.
+// operator registers an operation for those who run the network.
 func operator[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *I) (*O, error)) {
-	op.Security = httpx.Security(httpx.OperatorAuth)
-	op.Middlewares = append(op.Middlewares, httpx.Guard(func(hc huma.Context) (context.Context, error) {
-		given, want := sha256.Sum256([]byte(httpx.BearerToken(hc.Header("Authorization")))), sha256.Sum256([]byte(s.OperatorToken))
-		if s.OperatorToken == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-			return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "this needs the operator's token").
-				WithHint("send it as Authorization: Bearer …"))
-		}
-		return hc.Context(), nil
-	}))
-	httpx.Handle(api, op, fn)
+	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, op, fn)
 }
 
 type contributorKey struct{}

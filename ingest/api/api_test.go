@@ -18,6 +18,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/api"
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -52,7 +53,7 @@ func newSiteOn(t testing.TB, db *state.DB, l api.Limits) *site {
 		}
 	}
 	mux := http.NewServeMux()
-	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: s.db, Store: s.store, Limits: l, OperatorToken: "op", Clock: func() time.Time { return s.now }})
+	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: s.db, Store: s.store, Limits: l, Operators: operators.New(s.db, operators.Config{RootToken: "op"}), Clock: func() time.Time { return s.now }})
 	s.h = httpx.Wrap(mux, httpx.Options{})
 	return s
 }

@@ -16,9 +16,33 @@ const DriverAuth = "driver"
 // OperatorAuth names the security scheme of the operator's bearer token.
 const OperatorAuth = "operator"
 
+// Mux is where routes are registered: a *http.ServeMux, or one that also keeps a list.
+type Mux interface {
+	http.Handler
+	Handle(pattern string, h http.Handler)
+	HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request))
+}
+
+// Routes is a Mux that remembers its patterns, in the order of registration, so that a test can ask each of them.
+type Routes struct {
+	http.ServeMux
+	Patterns []string
+}
+
+// Handle registers h and remembers the pattern.
+func (m *Routes) Handle(pattern string, h http.Handler) {
+	m.Patterns = append(m.Patterns, pattern)
+	m.ServeMux.Handle(pattern, h)
+}
+
+// HandleFunc registers h and remembers the pattern.
+func (m *Routes) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Request)) {
+	m.Handle(pattern, http.HandlerFunc(h))
+}
+
 // NewAPI makes the OpenAPI 3.1 surface on mux: operations are registered by their full path, the document is at
 // /v1/openapi.json, and every error is a Problem.
-func NewAPI(mux *http.ServeMux, title, version string) huma.API {
+func NewAPI(mux Mux, title, version string) huma.API {
 	c := huma.DefaultConfig(title, version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/v1/openapi", "", "" // the documents' viewers load scripts from outside hosts
 	c.CreateHooks = nil                                              // no $schema fields in bodies
@@ -26,7 +50,7 @@ func NewAPI(mux *http.ServeMux, title, version string) huma.API {
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration."},
-		OperatorAuth: {Type: "http", Scheme: "bearer", Description: "The operator's token."},
+		OperatorAuth: {Type: "http", Scheme: "bearer", Description: "An operator's token; the session's cookie of the operators' page does as well. x-role names the role that an operation needs: admins may use all, auditors all that only read."},
 	}
 	c.OnAddOperation = append(c.OnAddOperation, func(o *huma.OpenAPI, op *huma.Operation) {
 		s := o.Components.Schemas.Schema(reflect.TypeFor[Problem](), true, "Problem")

@@ -205,7 +205,7 @@ const keepTrees = 3
 
 // Register adds the operations under /v1/rewards. The files of an epoch are served under
 // /v1/rewards/epochs/{epoch}/files/, which `roadcomb rewards verify` accepts as a URL.
-func Register(mux *http.ServeMux, api huma.API, d Deps) {
+func Register(mux httpx.Mux, api huma.API, d Deps) {
 	s := &server{Deps: d, trees: map[string]*merkle.Tree{}}
 	get := func(id, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"rewards"}}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 )
@@ -62,7 +63,7 @@ type Server struct {
 }
 
 // Register adds the map API to the mux, and to the OpenAPI document what of it is JSON.
-func Register(mux *http.ServeMux, hapi huma.API, d Deps) *Server {
+func Register(mux httpx.Mux, hapi huma.API, d Deps) *Server {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}

@@ -86,7 +86,7 @@ type imageryOut struct {
 	Body     ImageryPage
 }
 
-func (s *Server) registerCustomers(mux *http.ServeMux, hapi huma.API) {
+func (s *Server) registerCustomers(mux httpx.Mux, hapi huma.API) {
 	for _, p := range []string{"/v1/imagery/", "/v1/usage"} {
 		mux.HandleFunc("OPTIONS "+p, preflight)
 	}

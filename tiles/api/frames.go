@@ -239,7 +239,7 @@ type sequenceIn struct {
 	Around string `query:"around" doc:"identity of a frame that the page shall hold near its middle"`
 }
 
-func (s *Server) registerFrames(mux *http.ServeMux, hapi huma.API) {
+func (s *Server) registerFrames(mux httpx.Mux, hapi huma.API) {
 	for _, p := range []string{"/v1/map", "/v1/cells/", "/v1/frames/", "/v1/sequences/"} {
 		mux.HandleFunc("OPTIONS "+p, preflight)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -52,7 +53,7 @@ func (s *Server) link(rel, typ, path string, more ...string) object {
 	return l
 }
 
-func (s *Server) registerSTAC(mux *http.ServeMux, hapi huma.API) {
+func (s *Server) registerSTAC(mux httpx.Mux, hapi huma.API) {
 	mux.HandleFunc("OPTIONS "+stacRoot+"/", preflight)
 	op := func(id, method, path, summary string, h func(*http.Request) (any, string, error)) {
 		handle := func(w http.ResponseWriter, r *http.Request) {

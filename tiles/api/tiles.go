@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/archive"
 )
@@ -23,7 +24,7 @@ const (
 	cacheTileJSON  = "public, max-age=30"
 )
 
-func (s *Server) registerTiles(mux *http.ServeMux, hapi huma.API) {
+func (s *Server) registerTiles(mux httpx.Mux, hapi huma.API) {
 	mux.HandleFunc("GET /v1/tiles", s.listLayers)
 	mux.HandleFunc("GET /v1/tiles/{file}", s.tileJSON)
 	mux.HandleFunc("GET /v1/tiles/{layer}/{z}/{x}/{y}", s.tile)

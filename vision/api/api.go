@@ -6,8 +6,6 @@ package api
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"net"
 	"net/http"
 	"time"
@@ -26,8 +24,8 @@ type Deps struct {
 	DB    *state.DB
 	Store *store.Store
 	Clock func() time.Time // nil means time.Now
-	// OperatorToken opens the operator's routes; "" means that nobody can.
-	OperatorToken string
+	// Operators act on reports; nil means that nobody can.
+	Operators httpx.Operators
 }
 
 type server struct {
@@ -74,7 +72,7 @@ type rerunOut struct {
 }
 
 // Register adds the operations under /v1 to the API.
-func Register(_ *http.ServeMux, api huma.API, d Deps) {
+func Register(_ httpx.Mux, api huma.API, d Deps) {
 	if d.Clock == nil {
 		d.Clock = time.Now
 	}
@@ -90,17 +88,18 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 		r, err := worker.FileReport(ctx, s.DB, s.Store, worker.Report{Frame: survey.FrameID(in.ID), Kind: b.Kind, Class: b.Class, X: b.X, Y: b.Y, W: b.W, H: b.H, Note: b.Note}, s.Clock())
 		return &answer[worker.Report]{r}, err
 	})
-	operator(s, api, op("list-reports", http.MethodGet, "/v1/reports", "Reports that wait for the operator, oldest first", http.StatusOK), func(ctx context.Context, _ *struct{}) (*answer[[]worker.Report], error) {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleReviewer, op("list-reports", http.MethodGet, "/v1/reports", "Reports that wait for the operator, oldest first", http.StatusOK), func(ctx context.Context, _ *struct{}) (*answer[[]worker.Report], error) {
 		rs, err := worker.OpenReports(ctx, s.DB, 1000)
 		return &answer[[]worker.Report]{rs}, err
 	})
-	operator(s, api, op("resolve-report", http.MethodPost, "/v1/reports/{id}/resolve", "Apply or refuse a report", http.StatusNoContent), func(ctx context.Context, in *resolveIn) (*struct{}, error) {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleReviewer, op("resolve-report", http.MethodPost, "/v1/reports/{id}/resolve", "Apply or refuse a report", http.StatusNoContent), func(ctx context.Context, in *resolveIn) (*struct{}, error) {
+		httpx.Note(ctx, "apply=%v", in.Body.Apply)
 		return nil, worker.Resolve(ctx, s.DB, s.Store, in.ID, in.Body.Apply, s.Clock())
 	})
-	operator(s, api, op("remove-frame", http.MethodDelete, "/v1/frames/{id}", "Take a frame down for good, leaving a tombstone", http.StatusNoContent), func(ctx context.Context, in *frameIn) (*struct{}, error) {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleReviewer, op("remove-frame", http.MethodDelete, "/v1/frames/{id}", "Take a frame down for good, leaving a tombstone", http.StatusNoContent), func(ctx context.Context, in *frameIn) (*struct{}, error) {
 		return nil, worker.Remove(ctx, s.DB, s.Store, survey.FrameID(in.ID))
 	})
-	operator(s, api, op("rerun-vision", http.MethodPost, "/v1/vision/rerun", "Look at frames again with the models the workers have now", http.StatusAccepted), func(ctx context.Context, in *rerunIn) (*answer[rerunOut], error) {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, op("rerun-vision", http.MethodPost, "/v1/vision/rerun", "Look at frames again with the models the workers have now", http.StatusAccepted), func(ctx context.Context, in *rerunIn) (*answer[rerunOut], error) {
 		f := worker.RerunFilter{Drive: in.Body.Drive, Quarantined: in.Body.Quarantined}
 		if in.Body.NotBy != "" {
 			var err error
@@ -109,6 +108,7 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 			}
 		}
 		n, err := worker.Rerun(ctx, s.DB, f)
+		httpx.Note(ctx, "drive=%s, quarantined=%v, not_by=%s, parts=%d", in.Body.Drive, in.Body.Quarantined, in.Body.NotBy, n)
 		return &answer[rerunOut]{rerunOut{n}}, err
 	})
 }
@@ -120,19 +120,4 @@ func (s *server) limit(hc huma.Context) (context.Context, error) {
 		host = hc.RemoteAddr()
 	}
 	return hc.Context(), s.perAddress.Check(httpx.ResponseHeader(hc), host)
-}
-
-func operator[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *I) (*O, error)) {
-	op.Security = httpx.Security(httpx.OperatorAuth)
-	op.Middlewares = append(op.Middlewares, httpx.Guard(func(hc huma.Context) (context.Context, error) {
-		given, want := sha256.Sum256([]byte(httpx.BearerToken(hc.Header("Authorization")))), sha256.Sum256([]byte(s.OperatorToken))
-		if s.OperatorToken != "" && subtle.ConstantTimeCompare(given[:], want[:]) == 1 {
-			return hc.Context(), nil
-		}
-		if ctx, err := s.limit(hc); err != nil {
-			return ctx, err
-		}
-		return nil, survey.Errorf(survey.Unauthorized, "this needs the operator's token").WithHint("send it as Authorization: Bearer …")
-	}))
-	httpx.Handle(api, op, fn)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -67,7 +68,7 @@ func published(t *testing.T, db *state.DB) network {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: db, Store: n.st, OperatorToken: "op"})
+	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: db, Store: n.st, Operators: operators.New(db, operators.Config{RootToken: "op"})})
 	n.h = mux
 	return n
 }

@@ -27,7 +27,9 @@ func (cellsRebuildCmd) Help() string {
 }
 
 func (c *cellsRebuildCmd) Run(ctx context.Context, e *environ) error {
-	return withPlatform(ctx, c.settings, e, func(p *platform) error { return rebuild(ctx, e, p) })
+	return withPlatform(ctx, c.settings, e, func(p *platform) error {
+		return audited(ctx, e, p.db, "rebuild-cells", "", func() (string, error) { return "", rebuild(ctx, e, p) })
+	})
 }
 
 func rebuild(ctx context.Context, e *environ, p *platform) error {

@@ -50,13 +50,15 @@ func (c *keysCreateCmd) Run(ctx context.Context, e *environ) error {
 	if c.Expires > 0 {
 		o.Expires = now.Add(c.Expires)
 	}
-	k, secret, err := keys.Create(ctx, db, c.Name, o, now)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "id: %s\nkey: %s\n", k.ID, secret)
-	fmt.Fprintln(e.stderr, "Keep the key now: only its hash is stored.")
-	return nil
+	return audited(ctx, e, db, "create-key", "name="+c.Name, func() (string, error) {
+		k, secret, err := keys.Create(ctx, db, c.Name, o, now)
+		if err != nil {
+			return "", err
+		}
+		fmt.Fprintf(e.stdout, "id: %s\nkey: %s\n", k.ID, secret)
+		fmt.Fprintln(e.stderr, "Keep the key now: only its hash is stored.")
+		return fmt.Sprintf("id=%s, scopes=%v, credits=%d", k.ID, k.Scopes, c.Credits), nil
+	})
 }
 
 type keysListCmd struct {
@@ -100,7 +102,7 @@ func (c *keysRevokeCmd) Run(ctx context.Context, e *environ) error {
 		return err
 	}
 	defer db.Close()
-	return keys.Revoke(ctx, db, c.ID, time.Now())
+	return audited(ctx, e, db, "revoke-key", "id="+c.ID, func() (string, error) { return "", keys.Revoke(ctx, db, c.ID, time.Now()) })
 }
 
 type keysCreditCmd struct {
@@ -116,10 +118,11 @@ func (c *keysCreditCmd) Run(ctx context.Context, e *environ) error {
 		return err
 	}
 	defer db.Close()
-	left, err := keys.Credit(ctx, db, c.ID, c.Amount, c.Note, time.Now())
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "%d credits\n", left)
-	return nil
+	return audited(ctx, e, db, "credit-key", "id="+c.ID, func() (string, error) {
+		left, err := keys.Credit(ctx, db, c.ID, c.Amount, c.Note, time.Now())
+		if err == nil {
+			fmt.Fprintf(e.stdout, "%d credits\n", left)
+		}
+		return fmt.Sprintf("amount=%d, balance=%d", c.Amount, left), err
+	})
 }

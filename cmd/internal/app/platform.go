@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
 	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
@@ -254,12 +256,25 @@ func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop f
 // handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
 // replaces the built-in page, or empty; basemap an archive of streets, or empty.
 func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
-	mux := http.NewServeMux()
+	mux := &httpx.Routes{}
+	if err := p.register(mux, base, web, basemap); err != nil {
+		return nil, err
+	}
+	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
+}
+
+// register adds every route to mux.
+func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error {
 	api := httpx.NewAPI(mux, "roadcomb", Version)
-	op := p.secrets.Operator
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, OperatorToken: op})
-	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, OperatorToken: op})
-	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, OperatorToken: op, Roads: p.roads})
+	oidc, err := p.set.OIDC.config(base)
+	if err != nil {
+		return err
+	}
+	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
+	op.Register(mux, api)
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op})
+	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
+	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
 	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
 	// The page uploads straight to the object store.
@@ -272,13 +287,13 @@ func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
 	}
 	page, err := viewer.Handler(viewer.Config{Dir: web, Connect: []string{connect}})
 	if err != nil {
-		return nil, err
+		return err
 	}
 	mux.Handle("/", page)
 	mux.HandleFunc("/v1/", func(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, r, survey.Errorf(survey.NotFound, "there is no such operation").WithHint("GET /v1/openapi.json lists them"))
 	})
-	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
+	return nil
 }
 
 // listen opens addr; a taken port says so and what to do.

@@ -59,6 +59,10 @@ type cli struct {
 	Detect  detectCmd  `cmd:"" help:"Find faces and plates in images."`
 	Eval    evalCmd    `cmd:"" help:"Measure how well privacy works."`
 	Doctor  doctorCmd  `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
+
+	Operators operatorsCmd `cmd:"" help:"Who runs the network, and what they may do."`
+	Audit     auditCmd     `cmd:"" help:"What operators did, and whether the log of it is whole."`
+
 	Version versionCmd `cmd:"" help:"Print version and build information."`
 }
 

@@ -30,6 +30,8 @@ type settings struct {
 	Roads    string `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
 	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
+
+	opsSettings
 }
 
 // database is the address of the state database.
@@ -118,6 +120,13 @@ func writeFileAtomic(path string, b []byte, mode fs.FileMode) error {
 		return err
 	}
 	return os.Rename(f.Name(), path)
+}
+
+func writeJSONLine(w io.Writer, v any) error {
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
 }
 
 func writeJSON(w io.Writer, v any) error {

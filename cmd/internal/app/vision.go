@@ -145,12 +145,13 @@ func (c *visionRerunCmd) Run(ctx context.Context, e *environ) error {
 		return err
 	}
 	defer db.Close()
-	n, err := visionworker.Rerun(ctx, db, f)
-	if err != nil {
-		return err
-	}
-	fmt.Fprintf(e.stdout, "%d parts enqueued\n", n)
-	return nil
+	return audited(ctx, e, db, "rerun-vision", "", func() (string, error) {
+		n, err := visionworker.Rerun(ctx, db, f)
+		if err == nil {
+			fmt.Fprintf(e.stdout, "%d parts enqueued\n", n)
+		}
+		return fmt.Sprintf("model=%s, drive=%s, quarantined=%v, parts=%d", c.Model, c.Drive, c.Quarantined, n), err
+	})
 }
 
 type visionRemoveCmd struct {
@@ -160,10 +161,12 @@ type visionRemoveCmd struct {
 
 func (c *visionRemoveCmd) Run(ctx context.Context, e *environ) error {
 	return withPlatform(ctx, c.settings, e, func(p *platform) error {
-		if err := visionworker.Remove(ctx, p.db, p.store, survey.FrameID(c.Frame)); err != nil {
-			return err
+		err := audited(ctx, e, p.db, "remove-frame", "id="+c.Frame, func() (string, error) {
+			return "", visionworker.Remove(ctx, p.db, p.store, survey.FrameID(c.Frame))
+		})
+		if err == nil {
+			fmt.Fprintln(e.stdout, "removed")
 		}
-		fmt.Fprintln(e.stdout, "removed")
-		return nil
+		return err
 	})
 }

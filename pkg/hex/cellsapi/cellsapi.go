@@ -4,8 +4,6 @@ package cellsapi
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/subtle"
 	"log/slog"
 	"net"
 	"net/http"
@@ -51,13 +49,13 @@ func (c Config) withDefaults() Config {
 
 // Deps is what the operations need.
 type Deps struct {
-	DB            *state.DB
-	Log           *slog.Logger     // nil discards
-	Clock         func() time.Time // nil means time.Now
-	Params        freshness.Params // zero means freshness.Current
-	OperatorToken string           // opens making orders; empty closes it
-	Roads         *roadstate.Roads // nil when no OSM extract is given: then no road is known
-	Config        Config
+	DB        *state.DB
+	Log       *slog.Logger     // nil discards
+	Clock     func() time.Time // nil means time.Now
+	Params    freshness.Params // zero means freshness.Current
+	Operators httpx.Operators  // make orders; nil means that nobody can
+	Roads     *roadstate.Roads // nil when no OSM extract is given: then no road is known
+	Config    Config
 }
 
 type server struct {
@@ -67,7 +65,7 @@ type server struct {
 }
 
 // Register adds the operations under /v1/cells, /v1/opportunity and /v1/orders to the API.
-func Register(_ *http.ServeMux, api huma.API, d Deps) {
+func Register(_ httpx.Mux, api huma.API, d Deps) {
 	if d.Log == nil {
 		d.Log = slog.New(slog.DiscardHandler)
 	}
@@ -100,19 +98,11 @@ func Register(_ *http.ServeMux, api huma.API, d Deps) {
 	httpx.Handle(api, op("get-road-progress", "GET", "/v1/roads/progress", "How much of the roads has been driven, by region"), s.progress)
 	httpx.Handle(api, op("get-freshness-params", "GET", "/v1/freshness", "The parameters of freshness and saturation in force"), s.params)
 	paid := op("create-order", "POST", "/v1/orders", "Ask for cells to be seen, at a price")
-	paid.Security = httpx.Security(httpx.OperatorAuth)
-	paid.Middlewares = append(slices.Clone(free), httpx.Guard(func(hc huma.Context) (context.Context, error) {
-		given, want := sha256.Sum256([]byte(httpx.BearerToken(hc.Header("Authorization")))), sha256.Sum256([]byte(s.OperatorToken))
-		if s.OperatorToken == "" || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-			return nil, survey.Errorf(survey.Unauthorized, "this needs the operator's token").WithHint("send it as Authorization: Bearer …")
-		}
-		return hc.Context(), nil
-	}))
 	paid.DefaultStatus = http.StatusCreated
-	httpx.Handle(api, paid, s.createOrder)
+	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, paid, s.createOrder)
 	bid := paid
 	bid.OperationID, bid.Path, bid.Summary, bid.DefaultStatus = "raise-bid", "/v1/orders/{id}/bid", "Raise the bid of an order", http.StatusOK
-	httpx.Handle(api, bid, s.raise)
+	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, bid, s.raise)
 	httpx.Handle(api, op("list-orders", "GET", "/v1/orders", "Active orders, the highest bid first"), s.listOrders)
 	httpx.Handle(api, op("get-order", "GET", "/v1/orders/{id}", "An order with its cells and what became of them"), s.order)
 }

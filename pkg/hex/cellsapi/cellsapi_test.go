@@ -19,6 +19,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/roads"
 	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -58,7 +59,7 @@ func serve(t *testing.T, c cellsapi.Config) (rig, *state.DB) { return serveRoads
 func serveRoads(t *testing.T, c cellsapi.Config, r *roadstate.Roads) (rig, *state.DB) {
 	db := testkit.DB(t)
 	mux := http.NewServeMux()
-	cellsapi.Register(mux, httpx.NewAPI(mux, "test", "1"), cellsapi.Deps{DB: db, Clock: func() time.Time { return now }, OperatorToken: "secret", Config: c, Roads: r})
+	cellsapi.Register(mux, httpx.NewAPI(mux, "test", "1"), cellsapi.Deps{DB: db, Clock: func() time.Time { return now }, Operators: operators.New(db, operators.Config{RootToken: "secret"}), Config: c, Roads: r})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return rig{t, srv.URL}, db
