@@ -114,18 +114,21 @@ func (s *site) deliver(who string, bodies ...string) api.Upload {
 		byHash[survey.HashOf([]byte(b))] = b
 	}
 	for _, f := range m.Files {
-		s.put(f.Put, byHash[f.SHA256], http.StatusOK)
+		s.put(f.Put, f.Headers, byHash[f.SHA256], http.StatusOK)
 	}
 	var done api.Upload
 	s.must(who, "POST", "/v1/uploads/"+string(u.ID)+"/complete", nil, &done)
 	return done
 }
 
-func (s *site) put(url, body string, want int) {
+func (s *site) put(url string, headers map[string]string, body string, want int) {
 	s.t.Helper()
 	r, err := http.NewRequest(http.MethodPut, url, strings.NewReader(body))
 	if err != nil {
 		s.t.Fatal(err)
+	}
+	for k, v := range headers {
+		r.Header.Set(k, v)
 	}
 	a, err := http.DefaultClient.Do(r)
 	if err != nil {
@@ -191,14 +194,15 @@ func TestTheSameSetIsOneUploadAndCompletingItTwiceIsOneJob(t *testing.T) {
 	if len(miss.Files) != 1 || miss.Next.IsZero() {
 		t.Fatalf("%+v", miss)
 	}
-	s.put(miss.Files[0].Put, "one!", http.StatusForbidden) // not the size that was announced
+	s.put(miss.Files[0].Put, miss.Files[0].Headers, "one!", http.StatusForbidden) // not the size that was announced
+	s.put(miss.Files[0].Put, miss.Files[0].Headers, "0ne", http.StatusBadRequest) // nor the content
 	for {
 		for _, f := range miss.Files {
 			body := "one"
 			if f.SHA256 == survey.HashOf([]byte("two")) {
 				body = "two"
 			}
-			s.put(f.Put, body, http.StatusOK)
+			s.put(f.Put, f.Headers, body, http.StatusOK)
 		}
 		if miss.Next.IsZero() {
 			break
@@ -795,7 +799,7 @@ func TestTheWholeWayOnEveryEngine(t *testing.T) {
 				t.Fatalf("%+v", p)
 			}
 			off := int64(i) * m.Files[0].PartBytes
-			s.put(p.Put, big[off:off+p.Bytes], http.StatusOK)
+			s.put(p.Put, nil, big[off:off+p.Bytes], http.StatusOK)
 		}
 		m = api.Missing{}
 		s.must("alice", "POST", up+"/urls", map[string]any{"files": []any{sum}}, &m)

@@ -35,7 +35,10 @@ func Sweep(ctx context.Context, d Deps, after time.Duration) (Swept, error) {
 	def(&after, SweepAfter)
 	cutoff := state.Micros(d.Clock().Add(-after))
 	var out Swept
-	n, err := d.DB.Exec(ctx, `UPDATE uploads SET state = 'abandoned' WHERE state = 'open' AND created_at < $1
+	if err := closeAgain(ctx, d.DB, cutoff); err != nil {
+		return out, err
+	}
+	n, err := d.DB.Exec(ctx, `UPDATE uploads SET state = 'abandoned' WHERE state = 'open' AND completed_at = 0 AND created_at < $1
 		AND NOT EXISTS (SELECT 1 FROM upload_files f WHERE f.upload_id = uploads.id AND f.offered_at >= $1)`, cutoff)
 	if err != nil {
 		return out, err
@@ -54,6 +57,30 @@ func Sweep(ctx context.Context, d Deps, after time.Duration) (Swept, error) {
 		}
 		d.Log.Info("swept", "uploads", out.Uploads, "objects", out.Objects, "parts", out.Parts)
 	}
+}
+
+// closeAgain puts uploads that were opened again for damaged files, and not sent, back to where they were.
+func closeAgain(ctx context.Context, db *state.DB, cutoff int64) error {
+	return db.Tx(ctx, func(tx *state.Tx) error {
+		rows, err := tx.Query(ctx, `UPDATE uploads SET state = 'settled' WHERE state = 'open' AND completed_at > 0 AND settled_at < $1
+			AND NOT EXISTS (SELECT 1 FROM upload_files f WHERE f.upload_id = uploads.id AND f.offered_at >= $1) RETURNING id`, cutoff)
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		var ids []string
+		for rows.Next() {
+			var id string
+			if err := rows.Scan(&id); err != nil {
+				return err
+			}
+			ids = append(ids, id)
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil || len(ids) == 0 {
+			return err
+		}
+		return state.MarkAllChanged(ctx, tx, "upload", ids)
+	})
 }
 
 // remain is a content of an upload given up that may lie in the store.

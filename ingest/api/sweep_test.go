@@ -34,7 +34,7 @@ func TestUploadsNeverCompletedAreSweptWithoutHarmToOthers(t *testing.T) {
 		s.must("alice", "POST", up+"/urls", map[string]any{}, &m)
 		for _, f := range m.Files {
 			if !f.InParts {
-				s.put(f.Put, "lost", http.StatusOK)
+				s.put(f.Put, f.Headers, "lost", http.StatusOK)
 			}
 		}
 		s.must("alice", "POST", up+"/urls", map[string]any{"files": []any{survey.HashOf([]byte(big))}}, nil)

@@ -40,13 +40,15 @@ type Opened struct {
 
 // Sending is what one file still needs.
 type Sending struct {
-	SHA256    survey.Hash `json:"sha256"`
-	Bytes     int64       `json:"bytes"`
-	Put       string      `json:"put,omitempty" doc:"URL to PUT the whole file to, with exactly its size."`
-	InParts   bool        `json:"in_parts,omitempty" doc:"The file goes in parts; ask for it by its hash to get their URLs."`
-	PartBytes int64       `json:"part_bytes,omitempty" doc:"Size of each part but the last."`
-	Parts     []PartURL   `json:"parts,omitempty" doc:"Parts that have not arrived; there may be more after these."`
-	Finish    bool        `json:"finish,omitempty" doc:"All parts have arrived; complete the file."`
+	SHA256 survey.Hash `json:"sha256"`
+	Bytes  int64       `json:"bytes"`
+	Put    string      `json:"put,omitempty" doc:"URL to PUT the whole file to, with exactly its size and the headers given."`
+	// Headers are part of the URL's signature.
+	Headers   map[string]string `json:"headers,omitempty" doc:"Headers to send with that PUT: the file's SHA-256, by which the object store refuses any other content."`
+	InParts   bool              `json:"in_parts,omitempty" doc:"The file goes in parts; ask for it by its hash to get their URLs."`
+	PartBytes int64             `json:"part_bytes,omitempty" doc:"Size of each part but the last."`
+	Parts     []PartURL         `json:"parts,omitempty" doc:"Parts that have not arrived; there may be more after these."`
+	Finish    bool              `json:"finish,omitempty" doc:"All parts have arrived; complete the file."`
 }
 
 // PartURL is where one part goes: the bytes [(number-1) × part_bytes, number × part_bytes) of the file.
@@ -101,6 +103,10 @@ func (s *server) open(ctx context.Context, c *contributor, in *struct {
 	if err != nil {
 		return nil, err
 	}
+	damaged, err := s.clear(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
 	out := &struct {
 		Status int
 		Body   Opened
@@ -115,6 +121,12 @@ func (s *server) open(ctx context.Context, c *contributor, in *struct {
 			switch survey.UploadState(st) {
 			case survey.UploadOpen:
 				_, err = tx.Exec(ctx, `UPDATE uploads SET options = $2, device_key = $3 WHERE id = $1`, string(id), string(options), device)
+			case survey.UploadSettled:
+				if damaged > 0 {
+					if err = s.admit(ctx, tx, c, 0); err == nil {
+						_, err = tx.Exec(ctx, `UPDATE uploads SET state = 'open' WHERE id = $1 AND state = 'settled'`, string(id))
+					}
+				}
 			case survey.UploadAbandoned:
 				if err = s.admit(ctx, tx, c, 0); err == nil {
 					_, err = tx.Exec(ctx, `UPDATE uploads SET state = 'open', options = $2, created_at = $3, device_key = $4 WHERE id = $1`,
@@ -133,6 +145,31 @@ func (s *server) open(ctx context.Context, c *contributor, in *struct {
 	u, err := s.upload(ctx, c, id)
 	out.Body.Upload = u
 	return out, err
+}
+
+// ResendFor is how long after it settled an upload may be opened again for files that the store lost or damaged. The
+// originals of the others, which tell where those belong, are kept for longer.
+const ResendFor = 14 * 24 * time.Hour
+
+// wanted is true of files that are still to be sent: those without a verdict, and those that the store lost or damaged.
+const wanted = `(verdict = '' OR verdict = 'rejected' AND reason IN ('unreadable', 'hash_mismatch'))`
+
+// clear removes what the store holds instead of an upload's damaged files, and gives their number. Without it, what lies
+// under their names would pass for them by its size. Nothing of value is lost: ingest has read these objects and found
+// other bytes than their names say.
+func (s *server) clear(ctx context.Context, c *contributor, id survey.UploadID) (int, error) {
+	damaged, err := scanPieces(s.DB.Query(ctx, `SELECT DISTINCT f.sha256, f.bytes FROM upload_files f JOIN uploads u ON u.id = f.upload_id
+		WHERE u.id = $1 AND u.contributor_id = $2 AND u.state = 'settled' AND u.settled_at > $3 AND `+wanted+` ORDER BY f.sha256`,
+		string(id), string(c.id), state.Micros(s.Clock().Add(-ResendFor))))
+	if err != nil {
+		return 0, err
+	}
+	for _, p := range damaged {
+		if err := s.Store.Remove(ctx, store.Private, store.OriginalKey(c.id, p.hash)); err != nil {
+			return 0, err
+		}
+	}
+	return len(damaged), nil
 }
 
 func (m *Manifest) id(c survey.ContributorID) survey.UploadID {
@@ -225,6 +262,7 @@ func tuples(n, w int, shared bool, base int) string {
 type piece struct {
 	hash survey.Hash
 	size int64
+	done bool // its files have verdicts that stand; nothing is to be sent
 }
 
 func scanPieces(rows state.Rows, err error) ([]piece, error) {
@@ -239,6 +277,32 @@ func scanPieces(rows state.Rows, err error) ([]piece, error) {
 		if err := rows.Scan(&sum, &p.size); err != nil {
 			return nil, err
 		}
+		if p.hash, err = survey.ParseHash(sum); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
+// pieces lists the contents of the upload $1 on which the condition holds, in order of their hashes; limit is the end of
+// the statement.
+func (s *server) pieces(ctx context.Context, condition, limit string, args ...any) ([]piece, error) {
+	rows, err := s.DB.Query(ctx, `SELECT sha256, bytes, MIN(CASE WHEN `+wanted+` THEN 0 ELSE 1 END) FROM upload_files
+		WHERE upload_id = $1 AND `+condition+` GROUP BY sha256, bytes ORDER BY sha256 `+limit, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var out []piece
+	for rows.Next() {
+		var sum string
+		var done int64
+		var p piece
+		if err := rows.Scan(&sum, &p.size, &done); err != nil {
+			return nil, err
+		}
+		p.done = done == 1
 		if p.hash, err = survey.ParseHash(sum); err != nil {
 			return nil, err
 		}
@@ -298,14 +362,13 @@ func (s *server) urls(ctx context.Context, c *contributor, in *struct {
 		for _, h := range in.Body.Files {
 			args = append(args, h.String())
 		}
-		page, err = scanPieces(s.DB.Query(ctx, `SELECT DISTINCT sha256, bytes FROM upload_files WHERE upload_id = $1 AND sha256 IN `+
-			tuples(1, len(in.Body.Files), false, 1)+` ORDER BY sha256`, args...))
+		page, err = s.pieces(ctx, `sha256 IN `+tuples(1, len(in.Body.Files), false, 1), ``, args...)
 	} else {
 		after := ""
 		if !in.Body.After.IsZero() {
 			after = in.Body.After.String()
 		}
-		page, err = scanPieces(s.DB.Query(ctx, `SELECT DISTINCT sha256, bytes FROM upload_files WHERE upload_id = $1 AND sha256 > $2 ORDER BY sha256 LIMIT $3`, in.ID, after, limit))
+		page, err = s.pieces(ctx, `sha256 > $2`, `LIMIT $3`, in.ID, after, limit)
 	}
 	if err != nil {
 		return nil, err
@@ -323,9 +386,15 @@ func (s *server) urls(ctx context.Context, c *contributor, in *struct {
 			return nil, err
 		}
 	}
+	ask = slices.DeleteFunc(slices.Clone(ask), func(p piece) bool { return p.done })
 	there, err := s.present(ctx, c, ask)
 	if err != nil {
 		return nil, err
+	}
+	for _, p := range page {
+		if p.done {
+			there[p.hash] = true
+		}
 	}
 	absent := slices.DeleteFunc(slices.Clone(page), func(p piece) bool { return there[p.hash] })
 	out.Present = len(page) - len(absent)
@@ -341,7 +410,8 @@ func (s *server) urls(ctx context.Context, c *contributor, in *struct {
 		f := Sending{SHA256: p.hash, Bytes: p.size}
 		switch key := store.OriginalKey(c.id, p.hash); {
 		case p.size <= SinglePut:
-			f.Put, err = s.Store.PresignPut(ctx, store.Private, key, p.size, s.Limits.URLLifetime)
+			f.Put, err = s.Store.PresignPut(ctx, store.Private, key, p.size, p.hash, s.Limits.URLLifetime)
+			f.Headers = map[string]string{store.ChecksumHeader: store.Checksum(p.hash)}
 		case !named:
 			f.InParts = true
 		default:
@@ -368,7 +438,7 @@ func (s *server) maybeThere(ctx context.Context, c *contributor, page []piece) (
 	if err != nil {
 		return nil, err
 	}
-	return slices.DeleteFunc(slices.Clone(page), func(p piece) bool { return !slices.Contains(offered, p) }), nil
+	return slices.DeleteFunc(slices.Clone(page), func(p piece) bool { return p.done || !slices.Contains(offered, p) }), nil
 }
 
 // present asks the store which pieces are there with their full size.
@@ -577,10 +647,11 @@ func (s *server) complete(ctx context.Context, c *contributor, in *struct {
 }
 
 func (s *server) completeOpen(ctx context.Context, c *contributor, id survey.UploadID) error {
-	all, err := scanPieces(s.DB.Query(ctx, `SELECT DISTINCT sha256, bytes FROM upload_files WHERE upload_id = $1 ORDER BY sha256`, string(id)))
+	all, err := s.pieces(ctx, `1 = 1`, ``, string(id))
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(p piece) bool { return p.done })
 	there, err := s.present(ctx, c, all)
 	if err != nil {
 		return err
@@ -596,7 +667,15 @@ func (s *server) completeOpen(ctx context.Context, c *contributor, id survey.Upl
 			WithHint("ask for URLs and send them")).Typed("incomplete").With(ds...)
 	}
 	return s.DB.Tx(ctx, func(tx *state.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE uploads SET state = 'uploaded', completed_at = $2 WHERE id = $1 AND state = 'open'`, string(id), state.Micros(s.Clock()))
+		var before int64
+		if err := tx.QueryRow(ctx, `SELECT completed_at FROM uploads WHERE id = $1`, string(id)).Scan(&before); err != nil {
+			return err
+		}
+		set, job := `completed_at = $2`, state.IngestArgs{UploadID: id}
+		if before > 0 { // opened again for damaged files
+			set, job.Resent = `resent_at = $2`, state.Micros(s.Clock())
+		}
+		n, err := tx.Exec(ctx, `UPDATE uploads SET state = 'uploaded', `+set+` WHERE id = $1 AND state = 'open'`, string(id), state.Micros(s.Clock()))
 		if err != nil || n == 0 { // another request completed it
 			return err
 		}
@@ -611,6 +690,6 @@ func (s *server) completeOpen(ctx context.Context, c *contributor, id survey.Upl
 				return err
 			}
 		}
-		return tx.Enqueue(ctx, state.IngestArgs{UploadID: id})
+		return tx.Enqueue(ctx, job)
 	})
 }

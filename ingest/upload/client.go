@@ -131,6 +131,9 @@ func (c *Client) Upload(ctx context.Context, paths []string, opts survey.UploadO
 		if errors.Is(err, errChanged) && try < 3 {
 			continue
 		}
+		if errors.Is(err, errDamaged) {
+			continue // once, see run.heal
+		}
 		res = u.result
 		res.Sent, res.Hashed = u.sent.Load(), u.hashed.Load()
 		return res, err

@@ -25,6 +25,9 @@ import (
 // errChanged says that a file is no longer what was hashed.
 var errChanged = errors.New("the file changed while it was sent")
 
+// errDamaged says that the store holds something else than what was sent.
+var errDamaged = errors.New("the store damaged a file")
+
 // run is one call of Upload.
 type run struct {
 	c      *Client
@@ -39,6 +42,19 @@ type run struct {
 	note   string
 
 	sent, hashed atomic.Int64
+
+	doubted map[string]bool // files, by their absolute paths, that the cache must not speak for
+	healed  bool            // what the store had damaged was sent again
+}
+
+// distrust has a file hashed anew whatever the cache knows of it.
+func (u *run) distrust(f found) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.doubted == nil {
+		u.doubted = map[string]bool{}
+	}
+	u.doubted[f.local] = true
 }
 
 // begin starts a stage.
@@ -106,7 +122,32 @@ func (u *run) once(ctx context.Context, paths []string) error {
 			return err
 		}
 	}
-	return u.outcome(ctx, files)
+	if err := u.outcome(ctx, files); err != nil {
+		return err
+	}
+	return u.heal(files)
+}
+
+// heal asks for another round, once, when the store lost or damaged files that arrived whole: opened again, the upload
+// takes them, and they join the drives that they were taken on. They are hashed again first.
+func (u *run) heal(files []found) error {
+	if u.healed || u.c.NoWait {
+		return nil
+	}
+	bad := map[string]bool{}
+	for _, f := range u.result.Files {
+		bad[f.Path] = f.Verdict == "rejected" && f.Reason.Resend()
+	}
+	for _, f := range files {
+		if bad[f.name] {
+			u.healed = true
+			u.distrust(f)
+		}
+	}
+	if u.healed {
+		return errDamaged
+	}
+	return nil
 }
 
 // hash reads every file that the cache does not know. Files that cannot be read come back apart.
@@ -128,7 +169,7 @@ func (u *run) hash(ctx context.Context, files []found) (good []found, bad []Unre
 		g.Go(func() error {
 			f := &files[i]
 			var ok bool
-			if f.hash, ok = known.get(*f); ok {
+			if f.hash, ok = known.get(*f); ok && !u.doubted[f.local] {
 				u.advance(f.size)
 				return nil
 			}
@@ -225,11 +266,12 @@ func (u *run) open(ctx context.Context, me survey.ContributorID, files []found) 
 
 // sending is a file that the server wants.
 type sending struct {
-	SHA256    survey.Hash `json:"sha256"`
-	Bytes     int64       `json:"bytes"`
-	Put       string      `json:"put"`
-	InParts   bool        `json:"in_parts"`
-	PartBytes int64       `json:"part_bytes"`
+	SHA256    survey.Hash       `json:"sha256"`
+	Bytes     int64             `json:"bytes"`
+	Put       string            `json:"put"`
+	Headers   map[string]string `json:"headers"`
+	InParts   bool              `json:"in_parts"`
+	PartBytes int64             `json:"part_bytes"`
 	Parts     []struct {
 		Number int    `json:"number"`
 		Bytes  int64  `json:"bytes"`
@@ -322,7 +364,7 @@ func (s *sender) file(ctx context.Context, f sending) error {
 	if f.InParts {
 		return s.inParts(ctx, local, r)
 	}
-	return s.put(ctx, local, r, f.Put, 0, f.Bytes, func(ctx context.Context) (string, error) {
+	return s.put(ctx, local, r, f.Put, f.Headers, 0, f.Bytes, func(ctx context.Context) (string, error) {
 		fresh, err := s.fresh(ctx, local.hash)
 		if err != nil || fresh == nil {
 			return "", err
@@ -370,7 +412,7 @@ func (s *sender) inParts(ctx context.Context, local found, r *os.File) error {
 		for _, p := range f.Parts {
 			g.Go(func() error {
 				off := int64(p.Number-1) * f.PartBytes
-				return s.put(gctx, local, r, p.Put, off, p.Bytes, func(ctx context.Context) (string, error) {
+				return s.put(gctx, local, r, p.Put, nil, off, p.Bytes, func(ctx context.Context) (string, error) {
 					now, err := s.fresh(ctx, local.hash)
 					if err != nil || now == nil {
 						return "", err
@@ -390,9 +432,9 @@ func (s *sender) inParts(ctx context.Context, local found, r *os.File) error {
 	}
 }
 
-// put sends n bytes of r from off to the URL, again while that may help. renew gives a fresh URL when the old one has
-// ended; "" when nothing is to be sent any more.
-func (s *sender) put(ctx context.Context, local found, r *os.File, target string, off, n int64, renew func(context.Context) (string, error)) error {
+// put sends n bytes of r from off to the URL with the headers that belong to it, again while that may help. renew gives
+// a fresh URL when the old one has ended; "" when nothing is to be sent any more.
+func (s *sender) put(ctx context.Context, local found, r *os.File, target string, headers map[string]string, off, n int64, renew func(context.Context) (string, error)) error {
 	var buf []byte
 	select {
 	case buf = <-s.slots:
@@ -411,13 +453,15 @@ func (s *sender) put(ctx context.Context, local found, r *os.File, target string
 		return err
 	}
 	// A server may take a body that was cut short for a whole one (versitygw does, v1.8.0). With its digest ahead, none
-	// does.
-	digest := md5.Sum(buf)
-	sum := base64.StdEncoding.EncodeToString(digest[:])
+	// does. A whole file has that of its content in the headers of its address.
+	if len(headers) == 0 {
+		digest := md5.Sum(buf)
+		headers = map[string]string{"Content-MD5": base64.StdEncoding.EncodeToString(digest[:])}
+	}
 	b := backoff{c: s.c, note: s.tell}
 	for denied := 0; ; {
 		m := &meter{add: s.advance}
-		status, h, text, err := s.putOnce(ctx, target, buf, sum, m)
+		status, h, text, err := s.putOnce(ctx, target, buf, headers, m)
 		sent := m.stop()
 		s.sent.Add(sent)
 		if err == nil && status/100 == 2 {
@@ -440,7 +484,13 @@ func (s *sender) put(ctx context.Context, local found, r *os.File, target string
 			continue
 		default:
 			err = survey.Errorf(kindOf(status), "send %q: the object store answers %d %s", local.name, status, text)
-			if !again(status) && text != "BadDigest" {
+			if text == "BadDigest" {
+				// Damaged on its way, or not what was hashed: file systems exist that keep the time of a file that changes.
+				if off == 0 && n == local.size && survey.HashOf(buf) != local.hash {
+					s.distrust(local)
+					return fmt.Errorf("%w: %s", errChanged, local.name)
+				}
+			} else if !again(status) {
 				return err
 			}
 		}
@@ -502,7 +552,7 @@ func unchanged(r *os.File, f found) error {
 	return nil
 }
 
-func (s *sender) putOnce(ctx context.Context, target string, body []byte, sum string, m *meter) (int, http.Header, string, error) {
+func (s *sender) putOnce(ctx context.Context, target string, body []byte, headers map[string]string, m *meter) (int, http.Header, string, error) {
 	read := func() (io.ReadCloser, error) {
 		return io.NopCloser(counting{ctx, bytes.NewReader(body), m.count}), nil
 	}
@@ -515,7 +565,9 @@ func (s *sender) putOnce(ctx context.Context, target string, body []byte, sum st
 		return 0, nil, "", err
 	}
 	req.ContentLength = int64(len(body))
-	req.Header.Set("Content-MD5", sum)
+	for k, v := range headers {
+		req.Header.Set(k, v)
+	}
 	if len(body) > 0 {
 		req.GetBody = func() (io.ReadCloser, error) { // a connection that had gone stale
 			m.again()

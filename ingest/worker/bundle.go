@@ -129,6 +129,9 @@ func (w *Worker) lookBundle(ctx context.Context, cfg Config, u upload, f *file) 
 		}
 		m.meta, m.sha = one.meta, survey.HashOf(body)
 		m.object = store.OriginalKey(u.contributor, m.sha)
+		if f.decided { // its frames are there, but those that were taken down
+			continue
+		}
 		if _, err := w.Store.PutReader(ctx, store.Private, m.object, bytes.NewReader(body), fr.Bytes, "image/jpeg"); err != nil {
 			return err
 		}

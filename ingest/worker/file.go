@@ -50,6 +50,15 @@ type file struct {
 	described *file            // of a blob: the file that holds its metadata
 	members   []*member        // of a blob
 
+	// decided files got their verdicts when the upload was ingested before. They are read again as context: for the
+	// recordings that files sent again belong to.
+	decided bool
+	context bool // the contributor's own image of an earlier upload, or decided: placed, but in no new drive
+	was     struct {
+		kind   string
+		reason survey.Reason
+	}
+
 	placed  int                   // frames of a film or bundle that are in a drive
 	lost    map[survey.Reason]int // those that are not
 	verdict *survey.Verdict       // nil while none is due
@@ -59,7 +68,11 @@ type file struct {
 
 func (f *file) folder() string { return path.Dir(f.path) }
 
+// reject gives the verdict, except on context, whose verdict stands.
 func (f *file) reject(r survey.Reason, vars map[string]any, format string, args ...any) {
+	if f.context {
+		return
+	}
 	msg := ""
 	if format != "" {
 		msg = fmt.Sprintf(format, args...)
@@ -74,7 +87,11 @@ func (f *file) again() {
 	if !f.fixed {
 		f.verdict = nil
 	}
+	f.context = f.decided && !f.fixed
 }
+
+// out reports that a file takes no part in the plan.
+func (f *file) out() bool { return f.verdict != nil && !f.context }
 
 // inspect reads one file. What is wrong with it becomes its verdict; an error means that storage could not say.
 func (w *Worker) inspect(ctx context.Context, cfg Config, u upload, f *file) error {

@@ -70,7 +70,7 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 	groups := map[camera][]*file{}
 	var order []camera
 	for _, f := range files {
-		if f.verdict != nil || f.kind != kindImage && f.kind != kindFilm && f.kind != kindBundle {
+		if f.out() || f.kind != kindImage && f.kind != kindFilm && f.kind != kindBundle {
 			continue
 		}
 		c := camera{f.kind, f.folder(), f.meta.Make, f.meta.Model, f.meta.Width, f.meta.Height}
@@ -104,7 +104,7 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 		}
 	}
 	for _, f := range files {
-		if (f.kind == kindFilm || f.kind == kindBundle) && f.verdict == nil {
+		if (f.kind == kindFilm || f.kind == kindBundle) && f.verdict == nil && !f.context {
 			f.filmVerdict()
 			if f.described != nil && f.verdict.Accepted {
 				f.described.used = true
@@ -112,7 +112,7 @@ func (w *Worker) plan(cfg Config, u upload, files []*file) *plan {
 		}
 	}
 	for _, f := range files {
-		if f.kind != kindTrack || f.verdict != nil {
+		if f.kind != kindTrack || f.verdict != nil || f.context {
 			continue
 		}
 		if f.used {
@@ -449,13 +449,33 @@ func (p *plan) cut(u upload, c camera, shots []*shot, rules trace.Rules) {
 	for _, r := range rejected {
 		if s := shots[r.Index]; s.pts != -1 {
 			s.f.lose(r.Verdict.Reason)
-		} else {
+		} else if !s.f.context {
 			s.f.verdict = &r.Verdict
 		}
 	}
 	for _, d := range drives {
-		p.drives = append(p.drives, build(u, c, shots, d))
+		for _, fresh := range runs(d, func(pl trace.Placed) bool { return !shots[pl.Index].f.context }) {
+			p.drives = append(p.drives, build(u, c, shots, fresh))
+		}
 	}
+}
+
+// runs gives the longest stretches of neighbours that are all new. A drive never reaches over what is not: the line
+// between its ends could enter a privacy zone that the cut went around.
+func runs(d []trace.Placed, fresh func(trace.Placed) bool) (out [][]trace.Placed) {
+	from := 0
+	for i := range d {
+		if !fresh(d[i]) {
+			if i > from {
+				out = append(out, d[from:i])
+			}
+			from = i + 1
+		}
+	}
+	if from < len(d) {
+		out = append(out, d[from:])
+	}
+	return out
 }
 
 func (f *file) lose(r survey.Reason) {
@@ -580,6 +600,9 @@ func (p *plan) check() error {
 	}
 	for _, f := range p.files {
 		n := in[f.path]
+		if f.decided && f.context { // it came out before
+			n++
+		}
 		if f.verdict != nil {
 			if err := f.verdict.Validate(); err != nil {
 				return err

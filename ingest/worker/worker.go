@@ -121,6 +121,7 @@ type upload struct {
 	received    time.Time
 	now         time.Time
 	zones       []trace.Zone
+	again       bool // ingested before, and opened again for damaged files
 }
 
 // errRace says that another upload claimed a frame between our look and our commit.
@@ -168,7 +169,7 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 		for _, f := range files {
 			f.again()
 		}
-		if err := w.duplicates(ctx, id, files); err != nil {
+		if err := w.duplicates(ctx, id, u.contributor, files); err != nil {
 			return fmt.Errorf("ingest upload %s: %w", id, err)
 		}
 		p := w.plan(cfg, u, files)
@@ -199,9 +200,9 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 
 func (w *Worker) load(ctx context.Context, id survey.UploadID) (u upload, done bool, err error) {
 	var st, contributor, opts string
-	var created, completed int64
-	err = w.DB.QueryRow(ctx, `SELECT state, contributor_id, options, created_at, completed_at FROM uploads WHERE id = $1`, string(id)).
-		Scan(&st, &contributor, &opts, &created, &completed)
+	var created, completed, resent int64
+	err = w.DB.QueryRow(ctx, `SELECT state, contributor_id, options, created_at, completed_at, resent_at FROM uploads WHERE id = $1`, string(id)).
+		Scan(&st, &contributor, &opts, &created, &completed, &resent)
 	if errors.Is(err, state.ErrNoRows) {
 		return u, false, survey.Errorf(survey.NotFound, "no upload %s", id)
 	}
@@ -216,8 +217,11 @@ func (w *Worker) load(ctx context.Context, id survey.UploadID) (u upload, done b
 		return u, true, nil
 	}
 	u = upload{id: id, contributor: survey.ContributorID(contributor), received: state.Time(completed)}
-	if completed == 0 { // completed by a version that did not say when
+	switch {
+	case completed == 0: // completed by a version that did not say when
 		u.received = state.Time(created)
+	case resent > 0: // what comes now may belong to an epoch that is closed
+		u.received, u.again = state.Time(resent), true
 	}
 	if opts != "" {
 		if err := json.Unmarshal([]byte(opts), &u.options); err != nil {
@@ -229,7 +233,7 @@ func (w *Worker) load(ctx context.Context, id survey.UploadID) (u upload, done b
 }
 
 func (w *Worker) files(ctx context.Context, id survey.UploadID) ([]*file, error) {
-	rows, err := w.DB.Query(ctx, `SELECT path, sha256, bytes, object FROM upload_files WHERE upload_id = $1 ORDER BY path`, string(id))
+	rows, err := w.DB.Query(ctx, `SELECT path, sha256, bytes, object, kind, verdict, reason FROM upload_files WHERE upload_id = $1 ORDER BY path`, string(id))
 	if err != nil {
 		return nil, err
 	}
@@ -237,10 +241,12 @@ func (w *Worker) files(ctx context.Context, id survey.UploadID) ([]*file, error)
 	var out []*file
 	for rows.Next() {
 		f := &file{}
-		var sum string
-		if err := rows.Scan(&f.path, &sum, &f.bytes, &f.object); err != nil {
+		var sum, verdict, reason string
+		if err := rows.Scan(&f.path, &sum, &f.bytes, &f.object, &f.was.kind, &verdict, &reason); err != nil {
 			return nil, err
 		}
+		f.was.reason = survey.Reason(reason)
+		f.decided = verdict != "" && !(verdict == "rejected" && f.was.reason.Resend())
 		if f.sha, err = survey.ParseHash(sum); err != nil {
 			return nil, fmt.Errorf("file %q of upload %s: %w", f.path, id, err)
 		}
@@ -251,13 +257,18 @@ func (w *Worker) files(ctx context.Context, id survey.UploadID) ([]*file, error)
 }
 
 // duplicates rejects files whose bytes came before: within the upload the first path stays, and among uploads whoever
-// committed first.
-func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files []*file) error {
+// committed first. Images that the contributor sent before go on as context: a folder that grew is read as the recording
+// that it is, and only what is new of it counts.
+func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, owner survey.ContributorID, files []*file) error {
 	first := map[survey.Hash]*file{}
 	byID := map[survey.FrameID]*file{}
 	inBundle := map[survey.FrameID]*member{}
 	var ids []survey.FrameID
 	for _, f := range files {
+		if f.context {
+			first[f.sha] = f
+			continue
+		}
 		if f.verdict != nil {
 			continue
 		}
@@ -266,6 +277,19 @@ func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files [
 			continue
 		}
 		first[f.sha] = f
+		if f.kind == kindFilm || f.kind == kindBundle {
+			var n, own int64
+			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN u.contributor_id = $4 THEN 1 ELSE 0 END), 0) FROM upload_files f
+				JOIN uploads u ON u.id = f.upload_id WHERE f.sha256 = $1 AND f.kind = $2 AND f.verdict = 'accepted' AND f.upload_id <> $3`,
+				f.sha.String(), f.kind, string(upload), string(owner)).Scan(&n, &own); err != nil {
+				return err
+			}
+			if n > 0 {
+				f.reject(survey.ReasonDuplicate, nil, "The same file was accepted in an earlier upload; it counts once.")
+				f.context = own > 0
+				continue
+			}
+		}
 		if f.kind == kindImage {
 			id := survey.NewFrameID(f.sha)
 			byID[id] = f
@@ -279,54 +303,52 @@ func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, files [
 				ids = append(ids, id)
 			}
 		}
-		if f.kind == kindFilm || f.kind == kindBundle {
-			var n int64
-			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*) FROM upload_files WHERE sha256 = $1 AND kind = $2 AND verdict = 'accepted' AND upload_id <> $3`,
-				f.sha.String(), f.kind, string(upload)).Scan(&n); err != nil {
-				return err
-			}
-			if n > 0 {
-				f.reject(survey.ReasonDuplicate, nil, "The same file was accepted in an earlier upload; it counts once.")
-			}
-		}
 	}
 	taken, err := w.taken(ctx, ids)
-	for _, id := range taken {
-		if m := inBundle[id]; m != nil {
+	for _, t := range taken {
+		if m := inBundle[t.frame]; m != nil {
 			m.taken = true
 			continue
 		}
-		byID[id].reject(survey.ReasonDuplicate, nil, "The same image was accepted in an earlier upload; it counts once.")
+		f := byID[t.frame]
+		f.reject(survey.ReasonDuplicate, nil, "The same image was accepted in an earlier upload; it counts once.")
+		f.context = t.owner == owner
 	}
 	return err
 }
 
-// taken is which of the frames exist already, in the order given.
-func (w *Worker) taken(ctx context.Context, ids []survey.FrameID) ([]survey.FrameID, error) {
-	var out []survey.FrameID
+// claim is a frame that exists already, and whose it is.
+type claim struct {
+	frame survey.FrameID
+	owner survey.ContributorID
+}
+
+// taken is which of the frames exist already, in order of their ids.
+func (w *Worker) taken(ctx context.Context, ids []survey.FrameID) ([]claim, error) {
+	var out []claim
 	for chunk := range slices.Chunk(ids, 500) {
 		args := make([]any, len(chunk))
 		marks := make([]string, len(chunk))
 		for i, id := range chunk {
 			args[i], marks[i] = string(id), fmt.Sprintf("$%d", i+1)
 		}
-		rows, err := w.DB.Query(ctx, `SELECT id FROM frames WHERE id IN (`+strings.Join(marks, ",")+`)`, args...)
+		rows, err := w.DB.Query(ctx, `SELECT f.id, d.contributor_id FROM frames f JOIN drives d ON d.id = f.drive_id WHERE f.id IN (`+strings.Join(marks, ",")+`)`, args...)
 		if err != nil {
 			return nil, err
 		}
 		for rows.Next() {
-			var id string
-			if err := rows.Scan(&id); err != nil {
+			var id, owner string
+			if err := rows.Scan(&id, &owner); err != nil {
 				rows.Close()
 				return nil, err
 			}
-			out = append(out, survey.FrameID(id))
+			out = append(out, claim{survey.FrameID(id), survey.ContributorID(owner)})
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return nil, err
 		}
 	}
-	slices.Sort(out)
+	slices.SortFunc(out, func(a, b claim) int { return strings.Compare(string(a.frame), string(b.frame)) })
 	return out, nil
 }
 
@@ -362,13 +384,25 @@ func (w *Worker) place(ctx context.Context, u upload, p *plan) error {
 
 func (w *Worker) commit(ctx context.Context, u upload, p *plan) error {
 	return w.DB.Tx(ctx, func(tx *state.Tx) error {
-		n, err := tx.Exec(ctx, `UPDATE uploads SET state = $2, ingested_at = $3, completed_at = $4 WHERE id = $1 AND state = $5`,
+		set := `completed_at`
+		if u.again {
+			set = `resent_at`
+		}
+		n, err := tx.Exec(ctx, `UPDATE uploads SET state = $2, ingested_at = $3, `+set+` = $4 WHERE id = $1 AND state = $5`,
 			string(u.id), string(survey.UploadIngested), state.Micros(u.now), state.Micros(u.received), string(survey.UploadUploaded))
 		if err != nil || n == 0 { // 0: another worker was first
 			return err
 		}
 		for _, f := range p.files {
-			if _, err := tx.Exec(ctx, `UPDATE upload_files SET kind = $3 WHERE upload_id = $1 AND path = $2`, string(u.id), f.path, f.kind); err != nil {
+			if f.decided { // its verdict stands, but that a track was of no use may not be true any more
+				if f.was.reason == survey.ReasonTrackUnused && f.used {
+					if err := state.SetVerdict(ctx, tx, u.id, f.path, survey.Accept()); err != nil {
+						return err
+					}
+				}
+				continue
+			}
+			if _, err := tx.Exec(ctx, `UPDATE upload_files SET kind = $3, verdict = '', reason = '', message = '', vars = '{}' WHERE upload_id = $1 AND path = $2`, string(u.id), f.path, f.kind); err != nil {
 				return err
 			}
 			if f.verdict != nil {

@@ -36,6 +36,8 @@ var once = river.UniqueOpts{ByArgs: true}
 // IngestArgs: read the files of a completed upload, give each a verdict, cut drives.
 type IngestArgs struct {
 	UploadID survey.UploadID `json:"upload_id"`
+	// Resent tells apart the times that damaged files were sent again: 0 the first time, then uploads.resent_at.
+	Resent int64 `json:"resent,omitempty"`
 }
 
 func (IngestArgs) Kind() string { return "ingest" }

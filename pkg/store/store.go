@@ -9,6 +9,7 @@ package store
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -267,10 +268,20 @@ func (s *Store) PresignGet(ctx context.Context, b Bucket, key string, ttl time.D
 	return u.String(), nil
 }
 
+// ChecksumHeader carries the SHA-256 of an object in base64, see Checksum.
+const ChecksumHeader = "x-amz-checksum-sha256"
+
+// Checksum is the value of ChecksumHeader for content with this hash.
+func Checksum(sum survey.Hash) string { return base64.StdEncoding.EncodeToString(sum[:]) }
+
 // PresignPut is a URL that writes exactly n bytes under one key for ttl. The Content-Length is part of the signature, so
-// that a larger body is refused by the server.
-func (s *Store) PresignPut(ctx context.Context, b Bucket, key string, n int64, ttl time.Duration) (string, error) {
+// that a larger body is refused by the server. Unless sum is zero, so is the SHA-256 of the bytes: whoever uses the URL
+// must send ChecksumHeader, and a server that checks it (Amazon S3, MinIO and versitygw do) takes no other content.
+func (s *Store) PresignPut(ctx context.Context, b Bucket, key string, n int64, sum survey.Hash, ttl time.Duration) (string, error) {
 	h := http.Header{"Content-Length": {fmt.Sprint(n)}}
+	if !sum.IsZero() {
+		h.Set(ChecksumHeader, Checksum(sum))
+	}
 	u, err := s.sign.PresignHeader(ctx, http.MethodPut, s.name(b), key, ttl, nil, h)
 	if err != nil {
 		return "", err

@@ -133,7 +133,7 @@ func TestMissingObjectsAreNotFoundAndLargeOnesRefused(t *testing.T) {
 func TestAnonymousReadersAreRefusedAndPresignedURLsAreNarrow(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	body := []byte("raw frame")
-	put, err := s.PresignPut(ctx, store.Private, "o/x", int64(len(body)), time.Minute)
+	put, err := s.PresignPut(ctx, store.Private, "o/x", int64(len(body)), survey.Hash{}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,6 +168,45 @@ func TestAnonymousReadersAreRefusedAndPresignedURLsAreNarrow(t *testing.T) {
 	plain, _, _ := bytes.Cut([]byte(get), []byte("?"))
 	if r, err := http.Get(string(plain)); err != nil || r.StatusCode != http.StatusForbidden {
 		t.Fatalf("anonymous read: %v %v", r.Status, err)
+	}
+}
+
+func TestAnAddressBoundToItsContentTakesNoOther(t *testing.T) {
+	s, ctx := open(t), t.Context()
+	body := []byte("raw frame")
+	put, err := s.PresignPut(ctx, store.Private, "o/bound", int64(len(body)), survey.HashOf(body), time.Minute)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(body []byte, sum string) int {
+		req, _ := http.NewRequest(http.MethodPut, put, bytes.NewReader(body))
+		if sum != "" {
+			req.Header.Set(store.ChecksumHeader, sum)
+		}
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Body.Close()
+		return r.StatusCode
+	}
+	other := []byte("raw frbme")
+	for what, c := range map[string]int{
+		"other bytes":                  send(other, store.Checksum(survey.HashOf(body))),
+		"other bytes, their own sum":   send(other, store.Checksum(survey.HashOf(other))),
+		"the right bytes without sum":  send(body, ""),
+		"other bytes without any sum":  send(other, ""),
+		"the right bytes, another sum": send(body, store.Checksum(survey.HashOf(other))),
+	} {
+		if c/100 != 4 {
+			t.Errorf("%s: status %d", what, c)
+		}
+	}
+	if _, err := s.Stat(ctx, store.Private, "o/bound"); survey.KindOf(err) != survey.NotFound {
+		t.Error(err)
+	}
+	if c := send(body, store.Checksum(survey.HashOf(body))); c != http.StatusOK {
+		t.Errorf("status %d", c)
 	}
 }
 
@@ -213,7 +252,7 @@ func TestATakenPortIsAClearConflict(t *testing.T) {
 func TestABodyCutShortIsNoObject(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	const size = 2_000_000
-	put, err := s.PresignPut(ctx, store.Private, "cut", size, time.Minute)
+	put, err := s.PresignPut(ctx, store.Private, "cut", size, survey.Hash{}, time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}

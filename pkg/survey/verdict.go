@@ -119,6 +119,9 @@ func (r Reason) Quarantined() bool {
 	return false
 }
 
+// Resend reports whether the reason is that the store lost or damaged the file: sent again, it may be taken.
+func (r Reason) Resend() bool { return r == ReasonUnreadable || r == ReasonHashMismatch }
+
 // Verdict is the end of a file's way through the pipeline: accepted, or rejected with a reason, a message that names
 // numbers, and the numbers themselves. A bad upload is not an error; it is a verdict.
 type Verdict struct {

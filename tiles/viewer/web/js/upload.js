@@ -64,7 +64,7 @@ async function pool(list, n, fn) {
 
 async function send(s, file, id, api, signal, sent) {
   if (!s.in_parts) {
-    await put(s.put, file, signal, sent, async () => (await api('POST', `v1/uploads/${id}/urls`, { files: [s.sha256] })).files[0]?.put)
+    await put(s.put, file, signal, sent, s.headers, async () => (await api('POST', `v1/uploads/${id}/urls`, { files: [s.sha256] })).files[0]?.put)
     return
   }
   for (let here = 0; ;) {
@@ -78,11 +78,11 @@ async function send(s, file, id, api, signal, sent) {
 }
 
 // put sends a body, again after a while when the store does not answer, and to a new address when the old one ended.
-async function put(url, body, signal, sent, renew) {
+async function put(url, body, signal, sent, headers, renew) {
   for (let n = 1; ; n++) {
     let status = 0
     try {
-      status = (await fetch(url, { method: 'PUT', body, signal })).status
+      status = (await fetch(url, { method: 'PUT', body, signal, headers })).status
     } catch (err) {
       if (signal.aborted) throw err
     }
