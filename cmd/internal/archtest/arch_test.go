@@ -140,3 +140,18 @@ func TestGoModHasNoReplace(t *testing.T) {
 		t.Error("go.mod has a replace directive")
 	}
 }
+
+func TestMigrationsHaveNumbersOfTheirOwn(t *testing.T) {
+	entries, err := os.ReadDir("../../../pkg/state/migrations")
+	if err != nil || len(entries) == 0 {
+		t.Fatal(len(entries), err)
+	}
+	by := map[string]string{}
+	for _, e := range entries {
+		n, _, _ := strings.Cut(e.Name(), "_")
+		if by[n] != "" {
+			t.Errorf("%s and %s have the same number: no database would open", by[n], e.Name())
+		}
+		by[n] = e.Name()
+	}
+}
