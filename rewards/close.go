@@ -82,12 +82,12 @@ func (c *closer) index() error {
 		case d.Decision != DecisionNone && d.Decision != DecisionCleared && d.Decision != DecisionConfirmed:
 			return survey.Errorf(survey.Invalid, "drive %s: decision %.20q is unknown", d.ID, string(d.Decision))
 		}
-		for _, f := range d.Findings {
+		for _, f := range slices.Concat(d.Findings, d.Vouchers) {
 			if f.Kind == "" || f.Score < 0 || f.Score > survey.One {
 				return survey.Errorf(survey.Invalid, "drive %s: finding %.40q with score %d is impossible", d.ID, f.Kind, f.Score)
 			}
 		}
-		t, held := c.all.Trust.Of(d.Findings, d.Decision)
+		t, held := c.all.Trust.Of(d)
 		c.trust, c.held = append(c.trust, t), append(c.held, held)
 		drives[d.ID] = true
 		ids = append(ids, d.Contributor)
@@ -175,6 +175,18 @@ func (c *closer) check() error {
 	for i, o := range c.in.Orders {
 		if o.ID == "" || o.Price < 0 || o.Closes < o.Opens || o.Cell == 0 || i > 0 && o.Cell == c.in.Orders[i-1].Cell && o.ID == c.in.Orders[i-1].ID {
 			return survey.Errorf(survey.Invalid, "order %q on cell %s is impossible or occurs twice", o.ID, o.Cell)
+		}
+	}
+	c.in.Regions = slices.Clone(c.in.Regions)
+	slices.SortFunc(c.in.Regions, func(a, b Region) int { return cmp.Compare(a.Cell, b.Cell) })
+	road := int64(0)
+	for i, r := range c.in.Regions {
+		road += r.Road
+		switch {
+		case r.Covered < 0 || r.Covered > r.Road || road < 0 || i > 0 && r.Cell == c.in.Regions[i-1].Cell:
+			return survey.Errorf(survey.Invalid, "region %s: %d of %d mm of road is impossible, or it occurs twice", r.Cell, r.Covered, r.Road)
+		case r.Cell == 0 || c.all.Regions != nil && r.Cell.Resolution() != c.all.Regions.Resolution:
+			return survey.Errorf(survey.Invalid, "region %s is no cell of the ruleset's resolution", r.Cell)
 		}
 	}
 	seen := map[survey.ContributorID]bool{}
@@ -419,7 +431,9 @@ func (c *closer) weigh(slots []slotScore, prior *Prior, firstLine int) {
 func (c *closer) payCoverage() {
 	p := &c.pool.coverage
 	*p = Pool{Name: "coverage", In: amountOf(c.all.Emission, uint64(c.all.Pools.Coverage), uint64(survey.One))}
-	if c.res.Weight > 0 {
+	if c.all.Regions != nil && len(c.in.Regions) > 0 {
+		c.payRegions(p.In)
+	} else if c.res.Weight > 0 {
 		c.res.Spent = min(p.In, capped(c.rs.MaxRate, c.res.Weight))
 		split(c.cells, c.res.Spent, uint64(c.res.Weight))
 	}
@@ -446,6 +460,67 @@ func (c *closer) payCoverage() {
 	}
 }
 
+// payRegions splits the pool over the regions and each region's part over its cells. A region gets its share of all road
+// times its progress; what that leaves is not minted, so that the network pays more as it covers more of what it knows.
+func (c *closer) payRegions(pool survey.Amount) {
+	g := *c.all.Regions
+	regions := c.in.Regions // sorted by check
+	outside := amountOf(pool, uint64(g.Outside), uint64(survey.One))
+	var road uint64
+	for _, r := range regions {
+		road += uint64(r.Road)
+	}
+	out := RegionShare{Pool: outside}
+	shares := make([]RegionShare, len(regions))
+	for i, r := range regions {
+		shares[i] = RegionShare{Cell: r.Cell, Road: r.Road, Progress: g.Floor}
+		if r.Road > 0 {
+			// Covered ≤ Road, so the quotient is at most One × One / Full.
+			covered := mulDiv(uint64(r.Covered), uint64(survey.One), uint64(r.Road))
+			shares[i].Progress = max(g.Floor, survey.PPM(min(covered*uint64(survey.One)/uint64(g.Full), uint64(survey.One))))
+			shares[i].Pool = amountOf(amountOf(pool-outside, uint64(r.Road), road), uint64(shares[i].Progress), uint64(survey.One))
+		}
+	}
+	// Cells are in the order of their indexes, which keeps the descendants of a region together.
+	var away []cellShare
+	var awayAt []int
+	n := 0
+	for lo := 0; lo < len(c.cells); {
+		at := c.res.Lines[c.cells[lo].first].Cell.Parent(g.Resolution)
+		hi := lo
+		var weight int64
+		for ; hi < len(c.cells) && c.res.Lines[c.cells[hi].first].Cell.Parent(g.Resolution) == at; hi++ {
+			weight += c.cells[hi].weight
+		}
+		for n < len(shares) && shares[n].Cell < at {
+			n++
+		}
+		if n < len(shares) && shares[n].Cell == at {
+			c.payRegion(&shares[n], c.cells[lo:hi], weight)
+		} else {
+			for i := lo; i < hi; i++ {
+				away, awayAt = append(away, c.cells[i]), append(awayAt, i)
+			}
+			out.Weight += weight
+		}
+		lo = hi
+	}
+	c.payRegion(&out, away, out.Weight)
+	for i, at := range awayAt {
+		c.cells[at] = away[i]
+	}
+	c.res.Regions = append([]RegionShare{out}, shares...)
+}
+
+func (c *closer) payRegion(r *RegionShare, cells []cellShare, weight int64) {
+	r.Weight = weight
+	if weight > 0 {
+		r.Spent = min(r.Pool, capped(c.rs.MaxRate, weight))
+		split(cells, r.Spent, uint64(weight))
+		c.res.Spent += r.Spent
+	}
+}
+
 // book gives a line's amount to its contributor, the part of held drives into escrow.
 func (c *closer) book(p *Pool, l *Line, n survey.Amount) {
 	var held survey.Amount
@@ -466,28 +541,34 @@ func (c *closer) give(p *Pool, contributor int32, n, held survey.Amount) {
 
 // payDemand gives what customers spent on a cell, less what is burned, to those who covered it in the epoch: over the
 // slots by rank and best score, need aside, and over a slot's lines as coverage does. A cell that nobody covered leaves
-// its part in the remainder.
+// its part in the remainder, or all of it to the next epoch.
 func (c *closer) payDemand() {
 	p := &c.pool.demand
 	*p = Pool{Name: "demand"}
 	i := 0
 	for _, s := range c.in.Spend {
-		burned := amountOf(s.Amount, uint64(c.all.Demand.Burn), uint64(survey.One))
-		p.In += s.Amount
-		p.Burned += burned
 		for i < len(c.cells) && c.res.Lines[c.cells[i].first].Cell < s.Cell {
 			i++
 		}
-		if i == len(c.cells) || c.res.Lines[c.cells[i].first].Cell != s.Cell {
-			continue
+		var lines []Line
+		if i < len(c.cells) && c.res.Lines[c.cells[i].first].Cell == s.Cell {
+			lines = c.res.Lines[c.cells[i].first:c.cells[i].last]
 		}
-		lines := c.res.Lines[c.cells[i].first:c.cells[i].last]
 		var total uint64
 		for j, l := range lines {
 			if j == 0 || l.Slot != lines[j-1].Slot {
 				total += uint64(l.Weight.Mul(l.Best))
 			}
 		}
+		if total == 0 && c.all.Demand.Carry {
+			if s.Amount > 0 {
+				c.res.Carried = append(c.res.Carried, s)
+			}
+			continue
+		}
+		burned := amountOf(s.Amount, uint64(c.all.Demand.Burn), uint64(survey.One))
+		p.In += s.Amount
+		p.Burned += burned
 		if total == 0 {
 			continue
 		}

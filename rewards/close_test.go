@@ -134,12 +134,32 @@ func draw(t *rapid.T) rewards.Inputs {
 				Opens: at(time.Duration(opens) * time.Hour), Closes: at(time.Duration(opens+rapid.Int64Range(0, 100).Draw(t, "open for")) * time.Hour)})
 		}
 	}
+	for i := range in.Drives {
+		in.Drives[i].Vouchers = rapid.SampledFrom([][]rewards.Finding{nil, {{"motion", survey.One}}}).Draw(t, "vouchers of a drive")
+	}
 	for i := range owners + 1 { // one reviewer who does not drive
 		if rapid.Bool().Draw(t, "reviews") {
 			in.Reviews = append(in.Reviews, rewards.Review{Contributor: survey.ContributorID(fmt.Sprintf("c%d", i)), Points: rapid.Int64Range(0, 50).Draw(t, "points")})
 		}
 	}
 	return in
+}
+
+// drawRegions knows the roads of some of the cells' regions.
+func drawRegions(t *rapid.T, in rewards.Inputs, rs rewards.Ruleset) (out []rewards.Region) {
+	if rs.Regions == nil {
+		return nil
+	}
+	seen := map[survey.Cell]bool{}
+	for i := range 5 {
+		at := (cellA + survey.Cell(i)<<9).Parent(rs.Regions.Resolution)
+		if !seen[at] && rapid.Bool().Draw(t, "known") {
+			seen[at] = true
+			road := rapid.Int64Range(0, 1<<40).Draw(t, "road")
+			out = append(out, rewards.Region{Cell: at, Road: road, Covered: rapid.Int64Range(0, road).Draw(t, "covered")})
+		}
+	}
+	return out
 }
 
 func drawRules(t *rapid.T) rewards.Ruleset {
@@ -149,6 +169,14 @@ func drawRules(t *rapid.T) rewards.Ruleset {
 	rs.Coverage.Capacity = rapid.IntRange(0, 5).Draw(t, "capacity")
 	rs.Coverage.Seniority = rapid.SampledFrom([]string{"received", "score"}).Draw(t, "seniority")
 	rs.Pools.Coverage = survey.PPM(rapid.SampledFrom([]int64{0, 333_333, 1_000_000}).Draw(t, "coverage"))
+	rs.Demand.Carry = rapid.Bool().Draw(t, "carry")
+	if rapid.Bool().Draw(t, "vouchers") {
+		rs.Trust.Vouchers = map[string]survey.PPM{"motion": 500_000}
+	}
+	if rapid.Bool().Draw(t, "regions") {
+		rs.Regions = &rewards.Regions{Resolution: rapid.SampledFrom([]int{9, 10, 11}).Draw(t, "region resolution"), Outside: survey.PPM(rapid.Int64Range(0, 1_000_000).Draw(t, "outside")),
+			Full: survey.PPM(rapid.Int64Range(1, 1_000_000).Draw(t, "full")), Floor: survey.PPM(rapid.Int64Range(0, 1_000_000).Draw(t, "floor"))}
+	}
 	rs.Pools.QA = survey.PPM(rapid.Int64Range(0, int64(survey.One-rs.Pools.Coverage)).Draw(t, "qa"))
 	return rs
 }
@@ -156,6 +184,7 @@ func drawRules(t *rapid.T) rewards.Ruleset {
 func TestSharesAndRemainderAreThePool(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, rs := draw(t), drawRules(t)
+		in.Regions = drawRegions(t, in, rs)
 		r := mustClose(t, in, rs)
 		all := r.Total()
 		if all.In != all.Allocated+all.Held+all.Burned+all.Refunded+all.Remainder {
@@ -164,6 +193,18 @@ func TestSharesAndRemainderAreThePool(t *testing.T) {
 		in0 := rs.Emission
 		for _, s := range in.Spend {
 			in0 += s.Amount
+		}
+		for _, s := range r.Carried {
+			in0 -= s.Amount
+		}
+		var spent survey.Amount
+		for _, g := range r.Regions {
+			if spent += g.Spent; g.Spent > g.Pool {
+				t.Fatalf("region %+v", g)
+			}
+		}
+		if r.Regions != nil && spent != r.Spent || r.Spent > r.Pools[0].In {
+			t.Fatalf("regions spent %d of %d: %+v", spent, r.Spent, r.Pools[0])
 		}
 		for _, h := range r.Hits {
 			if h.State != rewards.HitOpen {
@@ -248,6 +289,7 @@ func TestOrderOfInputsDoesNotMatter(t *testing.T) {
 func TestSplittingAnAccountGainsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in, rs := draw(t), drawRules(t)
+		in.Regions = drawRegions(t, in, rs)
 		before := total(mustClose(t, in, rs), "c0")
 		split := in
 		split.Drives = slices.Clone(in.Drives)
@@ -472,7 +514,7 @@ func TestTrustFallsInBandsAndHoldsUntilDecided(t *testing.T) {
 		{[]rewards.Finding{{"sources", 500_000}}, "", 300_000, false}, // 650,000 of trust is in the second band
 		{[]rewards.Finding{{"sources", 0}}, "", survey.One, false},
 	} {
-		if trust, held := tr.Of(c.fs, c.d); trust != c.trust || held != c.held {
+		if trust, held := tr.Of(rewards.Drive{Findings: c.fs, Decision: c.d}); trust != c.trust || held != c.held {
 			t.Errorf("%v %q: trust %d, held %v", c.fs, c.d, trust, held)
 		}
 	}
@@ -490,5 +532,111 @@ func TestTwoCamerasInOneCarAreCompanionsAndTwoCarsThatMeetAreNot(t *testing.T) {
 	got := rewards.Companions(in)
 	if len(got) != 1 || got[0].Drive != 1 || got[0].With != 0 || got[0].Frames != 20 || got[0].Score != survey.One {
 		t.Errorf("%+v", got)
+	}
+}
+
+func TestDrivesThatNothingVouchesForAreHeldUntilCleared(t *testing.T) {
+	rs := rules()
+	rs.Trust.Vouchers = map[string]survey.PPM{"motion": 500_000}
+	in := rewards.Inputs{Drives: drives("ann", "ben", "cat"), Contributions: []rewards.Contribution{
+		frame(1, 0, cellA, time.Hour, 800_000), frame(2, 1, cellB, time.Hour, 800_000), frame(3, 2, cellB+1<<9, time.Hour, 800_000)}}
+	in.Drives[0].Vouchers = []rewards.Finding{{"motion", 500_000}}
+	in.Drives[1].Vouchers = []rewards.Finding{{"motion", 499_999}, {"hearsay", survey.One}}
+	r := mustClose(t, in, rs)
+	for i, held := range []bool{false, true, true} {
+		if a := r.Allocations[i]; (a.Held > 0) != held || (a.Amount > 0) == held {
+			t.Errorf("%+v", a)
+		}
+	}
+	in.Drives[1].Decision, in.Drives[2].Decision = rewards.DecisionCleared, rewards.DecisionConfirmed
+	r = mustClose(t, in, rs)
+	if a := r.Allocations; a[1].Held != 0 || a[1].Amount == 0 || a[2].Held != 0 || a[2].Amount != 0 {
+		t.Errorf("decided: %+v", a)
+	}
+}
+
+func TestRegionsShareByRoadAndProgress(t *testing.T) {
+	rs := rules()
+	rs.Emission = 1_000_000
+	rs.Regions = &rewards.Regions{Resolution: 6, Outside: 100_000, Full: 200_000, Floor: 50_000}
+	far := survey.Cell(0x8c2aa845a1a01ff) // another region
+	lost := survey.Cell(0x8c283082a1a01ff)
+	in := rewards.Inputs{Drives: drives("ann", "ben", "cat"), Contributions: []rewards.Contribution{
+		frame(1, 0, cellA, time.Hour, 800_000), frame(2, 1, far, time.Hour, 800_000), frame(3, 1, far+1<<9, time.Hour, 400_000), frame(4, 2, lost, time.Hour, 800_000)},
+		// A quarter and three quarters of the road; a tenth of what is full, and more than that.
+		Regions: []rewards.Region{{far.Parent(6), 3_000, 900}, {cellA.Parent(6), 1_000, 20}}}
+	r := mustClose(t, in, rs)
+	want := map[string]survey.Amount{"ann": 900_000 / 4 / 10, "ben": 900_000 * 3 / 4, "cat": 100_000}
+	for _, a := range r.Allocations {
+		if a.Amount != want[string(a.Contributor)] {
+			t.Errorf("%s has %d, want %d", a.Contributor, int64(a.Amount), int64(want[string(a.Contributor)]))
+		}
+	}
+	if p := r.Pools[0]; p.Remainder != 900_000/4*9/10 || r.Spent != p.Allocated || len(r.Regions) != 3 || r.Regions[0].Spent != 100_000 {
+		t.Errorf("%+v\n%+v", p, r.Regions)
+	}
+	// Without known roads there is one pool; regions that contradict themselves are refused.
+	in.Regions = nil
+	if r := mustClose(t, in, rs); r.Pools[0].Remainder > 4 || r.Regions != nil {
+		t.Errorf("%+v", r.Pools[0])
+	}
+	for name, g := range map[string][]rewards.Region{
+		"more covered than road": {{far.Parent(6), 1, 2}}, "twice": {{far.Parent(6), 2, 1}, {far.Parent(6), 2, 1}}, "another resolution": {{far.Parent(7), 2, 1}}} {
+		in.Regions = g
+		if _, err := rewards.Close(in, rs); survey.KindOf(err) != survey.Invalid {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestSpendOnUncoveredCellsIsCarried(t *testing.T) {
+	rs := rules()
+	rs.Demand.Carry = true
+	in := rewards.Inputs{Drives: drives("ann"), Contributions: []rewards.Contribution{frame(1, 0, cellA, time.Hour, 800_000)},
+		Spend: []rewards.Spend{{cellA, 400}, {cellB, 300}}}
+	r := mustClose(t, in, rs)
+	if p := r.Pools[1]; p.In != 400 || p.Burned != 300 || p.Allocated != 100 || len(r.Carried) != 1 || r.Carried[0] != in.Spend[1] {
+		t.Errorf("%+v, carried %v", p, r.Carried)
+	}
+}
+
+func TestAgreementNeedsOthersThatSomethingVouchesFor(t *testing.T) {
+	// Four drive a street, a fifth drives beside it, a sixth where nobody else does.
+	in := rewards.Inputs{Drives: drives("ann", "ben", "cat", "dan", "eve", "fay", "ann")}
+	for i := range 4 {
+		in.Drives[i].Vouchers = []rewards.Finding{{"motion", survey.One}}
+	}
+	n := 0
+	base := cellA.Parent(10)
+	lo, _ := base.ChildRange(12)
+	at := func(street, house int) survey.Cell { return lo + survey.Cell(house)<<12 + survey.Cell(street)<<9 }
+	add := func(drive int32, c survey.Cell) {
+		n++
+		in.Contributions = append(in.Contributions, frame(n, drive, c, time.Duration(n)*time.Minute, 800_000))
+	}
+	for house := range 7 {
+		for row := range 4 {
+			c := at(0, house) + survey.Cell(row)<<15
+			for d := range int32(4) {
+				add(d, c)
+			}
+			add(4, c+1<<9)
+			add(5, c+survey.Cell(1)<<30)
+			add(6, c+2<<9) // ann again, also beside the street
+		}
+	}
+	got := rewards.Agreements(in)
+	for i, want := range []rewards.Agreement{{0, 28, 0}, {1, 28, 0}, {2, 28, 0}, {3, 28, 0}, {4, 0, 28}, {5, 0, 0}, {6, 0, 28}} {
+		if got[i] != want {
+			t.Errorf("%+v, want %+v", got[i], want)
+		}
+	}
+	for i := range 4 { // nobody is believed: nothing is known
+		in.Drives[i].Vouchers = []rewards.Finding{{rewards.KindAgreed, survey.One}}
+	}
+	for _, a := range rewards.Agreements(in) {
+		if a.Agreed+a.Contradicted != 0 {
+			t.Errorf("%+v", a)
+		}
 	}
 }

@@ -30,6 +30,22 @@ type Ruleset struct {
 	Coverage Coverage `json:"coverage"`
 	Demand   Demand   `json:"demand"`
 	Trust    Trust    `json:"trust"`
+	// Regions splits the coverage pool by region; absent, or without regions among the inputs, there is one pool.
+	Regions *Regions `json:"regions,omitempty"`
+}
+
+// Regions says how the coverage pool is split over regions whose roads are known: by weight × progress, so that what a
+// region gets grows as it is covered, and a region without coverage does not take from the others' cells.
+type Regions struct {
+	// Resolution is the H3 resolution whose cells are the regions, 0 to 11.
+	Resolution int `json:"resolution"`
+	// Outside is the share of the pool for cells that lie in no region among the inputs.
+	Outside survey.PPM `json:"outside"`
+	// Full is the covered share of a region's road that counts as all of it: progress is the covered share over Full, at
+	// most One.
+	Full survey.PPM `json:"full"`
+	// Floor is the least progress of a region with a cell that earns.
+	Floor survey.PPM `json:"floor"`
 }
 
 // Pools are the shares of the emission. What they leave of it is not minted; each may be zero.
@@ -66,6 +82,9 @@ type Coverage struct {
 // Demand says how much of what customers spend on a cell reaches those who covered it; the rest is burned.
 type Demand struct {
 	Burn survey.PPM `json:"burn"`
+	// Carry leaves what was spent on a cell that nobody covered to the next epoch, instead of burning its part and leaving
+	// the rest in the remainder.
+	Carry bool `json:"carry,omitempty"`
 }
 
 // Trust turns what was found about a drive into how far it is believed. A kind of finding that is listed under neither
@@ -79,6 +98,9 @@ type Trust struct {
 	Hold map[string]survey.PPM `json:"hold"`
 	// Bands turn the product into trust: the first whose From it reaches. Below the last it is 0.
 	Bands []Band `json:"bands"`
+	// Vouchers, when there are any, are the kinds of evidence of which a drive needs at least one, with at least that
+	// score. What a drive without earns goes into escrow, as if it had a finding that holds.
+	Vouchers map[string]survey.PPM `json:"vouchers,omitempty"`
 }
 
 // Band is one step of trust.
@@ -102,30 +124,54 @@ const (
 	DecisionConfirmed Decision = "confirmed" // the drive earns nothing
 )
 
+// KindUnvouched is how a hold names that nothing vouches for the drive. It is no finding: it follows from the vouchers.
+const KindUnvouched = "unvouched"
+
+// Vouched reports whether the evidence is enough; always so when the ruleset asks for none.
+func (t Trust) Vouched(vouchers []Finding) bool {
+	for _, v := range vouchers {
+		if from, ok := t.Vouchers[v.Kind]; ok && v.Score >= from {
+			return true
+		}
+	}
+	return len(t.Vouchers) == 0
+}
+
 // Of is a drive's trust and whether what it earns is held.
-func (t Trust) Of(fs []Finding, d Decision) (trust survey.PPM, held bool) {
-	if d == DecisionConfirmed {
+func (t Trust) Of(d Drive) (trust survey.PPM, held bool) {
+	if d.Decision == DecisionConfirmed {
 		return 0, false
 	}
+	held = d.Decision == DecisionNone && !t.Vouched(d.Vouchers)
+	if len(d.Findings) == 0 { // most drives
+		return t.band(survey.One), held
+	}
 	worst := map[string]survey.PPM{}
-	for _, f := range fs {
+	for _, f := range d.Findings {
 		worst[f.Kind] = max(worst[f.Kind], f.Score)
 	}
 	product := survey.One
 	// By name: rounding down makes a product depend on its order.
 	for _, kind := range slices.Sorted(maps.Keys(worst)) {
 		if from, ok := t.Hold[kind]; ok {
-			held = held || d == DecisionNone && worst[kind] >= from
+			held = held || d.Decision == DecisionNone && worst[kind] >= from
 		} else if p, ok := t.Factors[kind]; ok {
 			product = product.Mul(survey.One - (survey.One - p).Mul(worst[kind]))
 		}
 	}
+	if trust = t.band(product); trust == 0 {
+		held = false
+	}
+	return trust, held
+}
+
+func (t Trust) band(product survey.PPM) survey.PPM {
 	for _, b := range t.Bands {
 		if product >= b.From {
-			return b.Trust, held
+			return b.Trust
 		}
 	}
-	return 0, false
+	return 0
 }
 
 // Validate reports a ruleset that cannot decide anything.
@@ -174,6 +220,14 @@ func (r Ruleset) Validate() error {
 			return bad("a score that holds is not a share")
 		}
 	}
+	for _, p := range r.Trust.Vouchers {
+		if !share(p) {
+			return bad("a score that vouches is not a share")
+		}
+	}
+	if g := r.Regions; g != nil && (g.Resolution < 0 || g.Resolution > 11 || !share(g.Outside, g.Full, g.Floor) || g.Full == 0) {
+		return bad("regions have a resolution beyond 0 to 11, a share beyond the whole, or nothing that counts as full")
+	}
 	for i, b := range r.Trust.Bands {
 		if !share(b.From, b.Trust) || i > 0 && (b.From >= r.Trust.Bands[i-1].From || b.Trust > r.Trust.Bands[i-1].Trust) {
 			return bad("the bands of trust are not shares that fall")
@@ -202,6 +256,7 @@ type Drive struct {
 	ID          survey.DriveID
 	Contributor survey.ContributorID
 	Findings    []Finding
+	Vouchers    []Finding // evidence for the drive
 	Decision    Decision
 }
 
@@ -242,6 +297,13 @@ type Review struct {
 	Points      int64
 }
 
+// Region is what is known of the roads in one region, an H3 cell of the ruleset's resolution.
+type Region struct {
+	Cell    survey.Cell
+	Road    int64 // mm of road
+	Covered int64 // mm of that which were covered within the ruleset's time; at most Road
+}
+
 // Inputs is everything that decides an epoch. Order within the slices does not matter. A frame, a drive's id, a prior's
 // cell, a spend's cell, an order's id and cell, and a review's contributor each occur once.
 type Inputs struct {
@@ -252,6 +314,7 @@ type Inputs struct {
 	Spend         []Spend
 	Orders        []Order
 	Reviews       []Review
+	Regions       []Region
 }
 
 // Code says why a line earned nothing. The list is closed; the empty Code is a line that earned.
@@ -383,6 +446,22 @@ type Result struct {
 	Allocations []Allocation
 	// Escrow says which drives the held amounts come from, ordered by drive.
 	Escrow []Escrow
+	// Regions say how the coverage pool was split, ordered by cell, the zero Cell standing for what lies outside all
+	// regions; nil with one pool.
+	Regions []RegionShare
+	// Carried is what was spent on cells that nobody covered and that the next epoch counts again, ordered by cell. It is
+	// in no pool.
+	Carried []Spend
+}
+
+// RegionShare is one region's part of the coverage pool.
+type RegionShare struct {
+	Cell     survey.Cell
+	Road     int64         // mm
+	Progress survey.PPM    // of the region
+	Pool     survey.Amount // coverage pool × road / all road × progress; at most this is paid
+	Weight   int64         // of the region's cells
+	Spent    survey.Amount // what its cells got
 }
 
 // Total adds the pools up.

@@ -19,6 +19,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/ruleset"
+	"github.com/roadcomb/roadcomb/rewards/worker"
 )
 
 // Config sizes the fleet. The zero value is a small town: 20 drivers, 5 drives each of 4 km, on a grid of 5 km.
@@ -54,8 +55,10 @@ type Outcome struct {
 	Held   survey.Amount `json:"held"`   // in escrow, not paid
 	Gain   float64       `json:"gain"`   // Paid / Honest − 1
 	// Bounded says that the design bounds this attack; the rest is reported as it is.
-	Bounded bool   `json:"bounded"`
-	Note    string `json:"note"`
+	Bounded bool `json:"bounded"`
+	// Driver says that this is no attack: an honest driver whom the defence touches, against the same drives without it.
+	Driver bool   `json:"driver,omitempty"`
+	Note   string `json:"note"`
 }
 
 // recording is a drive as ingest sees it.
@@ -64,21 +67,29 @@ type recording struct {
 	frames []survey.Frame
 	speed  []geo.SpeedMPS
 	acc    [][3]float64 // nil without an accelerometer
+	// enrolled says that the operator answers for the contributor.
+	enrolled bool
 }
 
 // cheat is the contributor under test; sybil accounts carry the prefix.
 const cheat = "cheat"
 
+// block is the distance of the streets in metres.
+const block = 200
+
 type fleet struct {
 	Config
+	roads bool // known
 	epoch survey.Epoch
 	rules rewards.Ruleset
 	n     int
+	// motion keeps the prints of recordings already looked at.
+	motion map[string][]int64
 }
 
 // Run measures every attack against the same fleet. The same Config gives the same outcomes.
 func Run(c Config) ([]Outcome, error) {
-	f := fleet{Config: c.withDefaults(), epoch: survey.EpochOf(time.Date(2026, 6, 1, 0, 0, 0, 0, time.UTC))}
+	f := fleet{Config: c.withDefaults(), motion: map[string][]int64{}, epoch: survey.EpochOf(time.Date(2027, 6, 7, 0, 0, 0, 0, time.UTC))}
 	var err error
 	if f.rules, _, err = ruleset.For(f.epoch); err != nil {
 		return nil, err
@@ -98,25 +109,29 @@ func Run(c Config) ([]Outcome, error) {
 		return nil, err
 	}
 	var out []Outcome
-	measure := func(name, note string, bounded bool, honest survey.Amount, rs []recording) error {
-		p, err := f.pay(rs)
+	measure := func(o Outcome, honest survey.Amount, rules rewards.Ruleset, rs []recording) error {
+		p, err := f.payBy(rules, rs, o.Attack == "spoofed trace, through houses")
 		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+			return fmt.Errorf("%s: %w", o.Attack, err)
 		}
-		out = append(out, Outcome{name, honest, p.paid, p.held, float64(p.paid)/float64(honest) - 1, bounded, note})
+		o.Honest, o.Paid, o.Held, o.Gain = honest, p.paid, p.held, float64(p.paid)/float64(honest)-1
+		out = append(out, o)
 		return nil
 	}
 	beside := func(more ...recording) []recording { return slices.Concat(others, own, more) }
 
-	var spoofed, bare []recording
+	var still, bare, invented, throughHouses []recording
 	for k := range f.Drives {
 		r := f.drive(cheat, uint64(500+k), f.Meters)
+		invented = append(invented, r)
+		r.acc = slices.Clone(r.acc)
 		for i := range r.acc { // the phone lies on a desk
 			r.acc[i] = [3]float64{0.001, 0.002, 1 + 0.0005*float64(i%3)}
 		}
-		spoofed = append(spoofed, r)
+		still = append(still, r)
 		r.acc = nil
 		bare = append(bare, r)
+		throughHouses = append(throughHouses, f.straight(cheat, uint64(600+k), f.Meters))
 	}
 	var replayed, copied []recording
 	for _, r := range own {
@@ -124,14 +139,14 @@ func Run(c Config) ([]Outcome, error) {
 		copied = append(copied, f.recoded(r, cheat+" second account"))
 	}
 	var split []recording
-	for _, r := range own {
-		for i := range r.frames { // every fifth frame to another account
-			n := i % 5
-			if len(split) <= n {
-				split = append(split, recording{owner: fmt.Sprint(cheat, n)})
-			}
-			split[n].frames = append(split[n].frames, r.frames[i])
+	for _, r := range own { // every fifth frame, with its readings, to another account
+		parts := make([]recording, 5)
+		for i := range r.frames {
+			p := &parts[i%5]
+			p.owner = fmt.Sprint(cheat, i%5)
+			p.frames, p.speed, p.acc = append(p.frames, r.frames[i]), append(p.speed, r.speed[i]), append(p.acc, r.acc[i])
 		}
+		split = append(split, parts...)
 	}
 	var loops, pair []recording
 	for k := range f.Drives {
@@ -140,43 +155,63 @@ func Run(c Config) ([]Outcome, error) {
 	for i, r := range own {
 		pair = append(pair, f.beside(r, cheat+" passenger", uint64(800+i)))
 	}
-	for _, step := range []func() error{
-		func() error {
-			return measure("spoofed trace", "invented drives beside the honest ones; the accelerometer lies still", true, base.paid, beside(spoofed...))
-		},
-		func() error {
-			return measure("spoofed trace, no accelerometer", "the same where the footage carries no accelerometer: only imagery can tell", false, base.paid, beside(bare...))
-		},
-		func() error {
-			return measure("replayed drive", "each drive again, a day later and 600 m away", true, base.paid, beside(replayed...))
-		},
-		func() error {
-			return measure("duplicate, same bytes", "each drive again from a second account", true, base.paid, beside(duplicates(own)...))
-		},
-		func() error {
-			return measure("duplicate, coded again", "the same with every image coded again", true, base.paid, beside(copied...))
-		},
-		func() error {
-			return measure("sybil split", "the same frames spread over five accounts", true, base.paid, slices.Concat(others, split))
-		},
-		func() error {
-			return measure("looping", "the same hours round one block instead of through the town", true, base.paid, slices.Concat(others, loops))
-		},
-		func() error {
-			return measure("colluding pair", "a second account's camera in the same car, against one camera", true, base.paid, beside(pair...))
-		},
+	// The strict network believes enrolled contributors only.
+	strict := f.rules
+	strict.Trust.Vouchers = map[string]survey.PPM{worker.VoucherEnrolled: survey.One}
+	enrol := func(rs []recording) []recording {
+		rs = slices.Clone(rs)
+		for i := range rs {
+			rs[i].enrolled = true
+		}
+		return rs
+	}
+	strip := func(rs []recording) []recording {
+		rs = slices.Clone(rs)
+		for i := range rs {
+			rs[i].acc = nil
+		}
+		return rs
+	}
+	for _, m := range []struct {
+		Outcome
+		rules rewards.Ruleset
+		rs    []recording
+	}{
+		{Outcome{Attack: "spoofed trace", Bounded: true, Note: "invented drives beside the honest ones; the accelerometer lies still"}, f.rules, beside(still...)},
+		{Outcome{Attack: "spoofed trace, no accelerometer", Bounded: true, Note: "the same where the footage carries no accelerometer: nothing vouches for it, so it is held"}, f.rules, beside(bare...)},
+		{Outcome{Attack: "spoofed trace, through houses", Bounded: true, Note: "straight lines with an invented accelerometer, roads known: it is not on them"}, f.rules, beside(throughHouses...)},
+		{Outcome{Attack: "spoofed trace, everything invented", Note: "on real streets with an invented accelerometer: only imagery, or enrolment, can tell"}, f.rules, beside(invented...)},
+		{Outcome{Attack: "the same in a strict network", Bounded: true, Note: "vouchers: enrolled only, the cheat being enrolled under another account"}, strict, slices.Concat(enrol(others), enrol(own), reown(invented, cheat+" second account"))},
+		{Outcome{Attack: "replayed drive", Bounded: true, Note: "each drive again, a day later and 600 m away"}, f.rules, beside(replayed...)},
+		{Outcome{Attack: "duplicate, same bytes", Bounded: true, Note: "each drive again from a second account"}, f.rules, beside(reown(own, cheat+" second account")...)},
+		{Outcome{Attack: "duplicate, coded again", Bounded: true, Note: "the same with every image coded again"}, f.rules, beside(copied...)},
+		{Outcome{Attack: "sybil split", Bounded: true, Note: "the same frames spread over five accounts"}, f.rules, slices.Concat(others, split)},
+		{Outcome{Attack: "looping", Bounded: true, Note: "the same hours round one block instead of through the town"}, f.rules, slices.Concat(others, loops)},
+		{Outcome{Attack: "colluding pair", Bounded: true, Note: "a second account's camera in the same car, against one camera"}, f.rules, beside(pair...)},
+		{Outcome{Attack: "honest, no accelerometer", Driver: true, Note: "all is held until the operator enrols the driver or decides"}, f.rules, slices.Concat(others, strip(own))},
+		{Outcome{Attack: "honest, no accelerometer, enrolled", Driver: true, Note: "nothing is held"}, f.rules, slices.Concat(others, enrol(strip(own)))},
 	} {
-		if err := step(); err != nil {
+		honest := base.paid
+		if m.rules.Trust.Vouchers[findings.VoucherMotion] == 0 {
+			p, err := f.payBy(strict, slices.Concat(enrol(others), enrol(own)), false)
+			if err != nil {
+				return nil, err
+			}
+			honest = p.paid
+		}
+		if err := measure(m.Outcome, honest, m.rules, m.rs); err != nil {
 			return nil, err
 		}
 	}
+	all := payment{base.paidAll, base.heldAll, 0, 0}
+	out = append(out, Outcome{Attack: "the honest fleet", Driver: true, Honest: all.paid + all.held, Paid: all.paid, Held: all.held,
+		Gain: float64(all.paid)/float64(all.paid+all.held) - 1, Note: "of all honest drivers with an accelerometer, what is held by mistake"})
 	return out, nil
 }
 
 // drive goes from corner to corner at random, with a driver's speed.
 func (f *fleet) drive(owner string, seed uint64, meters float64) recording {
 	rnd := rand.New(rand.NewPCG(f.Seed, seed))
-	const block = 200
 	n := int(f.GridMeters / block)
 	x, y := rnd.IntN(n+1), rnd.IntN(n+1)
 	corners := [][2]float64{{float64(x) * block, float64(y) * block}}
@@ -193,6 +228,19 @@ func (f *fleet) drive(owner string, seed uint64, meters float64) recording {
 		}
 		x, y = x+dx, y+dy
 		corners = append(corners, [2]float64{float64(x) * block, float64(y) * block})
+	}
+	return f.along(owner, rnd, corners)
+}
+
+// straight goes across the town through whatever stands there, starting where it may.
+func (f *fleet) straight(owner string, seed uint64, meters float64) recording {
+	rnd := rand.New(rand.NewPCG(f.Seed, seed))
+	corner := func() [2]float64 { return [2]float64{rnd.Float64() * f.GridMeters, rnd.Float64() * f.GridMeters} }
+	corners, length := [][2]float64{corner()}, 0.0
+	for length < meters {
+		a, b := corners[len(corners)-1], corner()
+		length += math.Hypot(b[0]-a[0], b[1]-a[1])
+		corners = append(corners, b)
 	}
 	return f.along(owner, rnd, corners)
 }
@@ -237,13 +285,15 @@ func (f *fleet) along(owner string, rnd *rand.Rand, corners [][2]float64) record
 func (f *fleet) frame(p geo.Point, at time.Time) survey.Frame {
 	f.n++
 	lat, lon := p.E7()
-	return survey.Frame{ID: survey.NewFrameID(survey.HashOf(fmt.Append(nil, f.Seed, f.n))), Point: geo.FromE7(lat, lon), CapturedAt: at.Truncate(time.Microsecond)}
+	fr := survey.Frame{ID: survey.NewFrameID(survey.HashOf(fmt.Append(nil, f.Seed, f.n))), Point: geo.FromE7(lat, lon), CapturedAt: at.Truncate(time.Microsecond)}
+	fr.Cell, _ = hex.CellOf(fr.Point, hex.DefaultRes) // the town is on Earth
+	return fr
 }
 
-// duplicates sends the same files from a second account.
-func duplicates(rs []recording) (out []recording) {
+// reown sends the same files from another account.
+func reown(rs []recording, owner string) (out []recording) {
 	for _, r := range rs {
-		r.owner = cheat + " second account"
+		r.owner = owner
 		out = append(out, r)
 	}
 	return out
@@ -286,7 +336,29 @@ func (f *fleet) beside(r recording, owner string, seed uint64) recording {
 	return out
 }
 
-type payment struct{ paid, held survey.Amount }
+// offRoads is the share of frames that lie on no street of the town, as matching to its roads would say.
+func offRoads(frames []survey.Frame) survey.PPM {
+	off := 0
+	for _, fr := range frames {
+		at := geo.Bearing(origin, fr.Point)
+		d := float64(geo.Distance(origin, fr.Point))
+		x, y := d*math.Sin(float64(at)*math.Pi/180), d*math.Cos(float64(at)*math.Pi/180)
+		beside := func(v float64) float64 { return math.Abs(v - math.Round(v/block)*block) }
+		if min(beside(x), beside(y)) > 15 {
+			off++
+		}
+	}
+	return survey.PPM(int64(off) * int64(survey.One) / int64(len(frames)))
+}
+
+// payment is what the cheat's accounts got, and all accounts.
+type payment struct{ paid, held, paidAll, heldAll survey.Amount }
+
+func (f *fleet) payBy(rules rewards.Ruleset, rs []recording, roads bool) (payment, error) {
+	g := *f
+	g.rules, g.roads = rules, roads
+	return g.pay(rs)
+}
 
 // pay puts the recordings through ingest's rules, in the order in which they end, and the ruleset.
 func (f *fleet) pay(rs []recording) (payment, error) {
@@ -311,13 +383,27 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 		}
 		n := len(in.Drives)
 		d := rewards.Drive{ID: survey.DriveID(fmt.Sprintf("drive%05d", n)), Contributor: survey.ContributorID(r.owner)}
+		if off := offRoads(r.frames); f.roads && off > 0 {
+			d.Findings = append(d.Findings, rewards.Finding{Kind: worker.KindOffRoads, Score: off})
+		}
 		add := func(g findings.Finding, ok bool) {
 			if ok {
 				d.Findings = append(d.Findings, rewards.Finding{Kind: string(g.Kind), Score: g.Score})
 			}
 		}
 		add(findings.Silent(r.speed, r.acc))
-		motion := findings.Motion(frames)
+		if v, ok := findings.Shaken(r.speed, r.acc, len(r.frames)); ok {
+			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: v.Kind, Score: v.Score})
+		}
+		if r.enrolled {
+			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: worker.VoucherEnrolled, Score: survey.One})
+		}
+		key := fmt.Sprint(frames[0].ID, frames[len(frames)-1].ID, len(frames))
+		motion, ok := f.motion[key]
+		if !ok {
+			motion = findings.Motion(frames)
+			f.motion[key] = motion
+		}
 		shared, same := map[int]int{}, map[int]int{}
 		for _, p := range motion {
 			for _, o := range prints[p] {
@@ -339,21 +425,19 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 		}
 		in.Drives = append(in.Drives, d)
 		for _, fr := range frames {
-			cell, err := hex.CellOf(fr.Point, 12)
-			if err != nil {
-				return payment{}, err
-			}
 			key, err := rewards.KeyOf(fr.ID)
 			if err != nil {
 				return payment{}, err
 			}
-			in.Contributions = append(in.Contributions, rewards.Contribution{Frame: key, Cell: cell, Drive: int32(n), Quality: 800_000,
+			in.Contributions = append(in.Contributions, rewards.Contribution{Frame: key, Cell: fr.Cell, Drive: int32(n), Quality: 800_000,
 				CapturedAt: fr.CapturedAt.UnixMicro(), ReceivedAt: fr.CapturedAt.Add(time.Hour).UnixMicro()})
 		}
 	}
-	for _, c := range rewards.Companions(in) {
-		d := &in.Drives[c.Drive]
-		d.Findings = append(d.Findings, rewards.Finding{Kind: rewards.KindCompanion, Score: c.Score})
+	doubts, evidence := rewards.Derived(in)
+	for i := range in.Drives {
+		d := &in.Drives[i]
+		d.Findings = append(d.Findings, doubts[int32(i)]...)
+		d.Vouchers = append(d.Vouchers, evidence[int32(i)]...)
 	}
 	res, err := rewards.Close(in, f.rules)
 	if err != nil {
@@ -365,6 +449,8 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 			p.paid += a.Amount
 			p.held += a.Held
 		}
+		p.paidAll += a.Amount
+		p.heldAll += a.Held
 	}
 	return p, nil
 }

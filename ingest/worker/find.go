@@ -28,6 +28,17 @@ func (p *plan) find(ctx context.Context, tx *state.Tx, u upload) error {
 				return err
 			}
 		}
+		if v, ok := d.shaken(); ok {
+			ev, err := json.Marshal(v.Evidence)
+			if err != nil {
+				return err
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO drive_vouchers (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (drive_id, kind) DO UPDATE SET score_ppm = excluded.score_ppm, evidence = excluded.evidence`,
+				string(d.drive.ID), v.Kind, int64(v.Score), string(ev), state.Micros(u.now)); err != nil {
+				return fmt.Errorf("evidence of drive %s: %w", d.drive.ID, err)
+			}
+		}
 	}
 	return p.claimedAgain(ctx, tx, u)
 }
@@ -54,8 +65,6 @@ func (d *drive) own() (out []findings.Finding) {
 	}
 	n, worst := 0, geo.Meters(0)
 	var offsets []time.Duration
-	var speed []geo.SpeedMPS
-	var acc [][3]float64
 	for _, s := range d.shots {
 		if s.disagree > 0 {
 			n, worst = n+1, max(worst, s.disagree)
@@ -63,16 +72,29 @@ func (d *drive) own() (out []findings.Finding) {
 		if at, ok := gpsTime(s.f); ok && s.pts == -1 && s.f.meta.HasTaken {
 			offsets = append(offsets, s.f.meta.Taken.Sub(at))
 		}
-		if s.member != nil && s.member.frame.HasIMU {
-			speed, acc = append(speed, s.fix.Speed), append(acc, s.member.frame.Acc)
-		}
 	}
 	add(findings.Positions(n, len(d.shots), worst))
 	if len(offsets) > 0 {
 		add(findings.Clock(trace.MedianOffset(offsets)))
 	}
-	add(findings.Silent(speed, acc))
+	add(findings.Silent(d.motion()))
 	return out
+}
+
+// shaken is what the accelerometer says for the drive.
+func (d *drive) shaken() (findings.Voucher, bool) {
+	speed, acc := d.motion()
+	return findings.Shaken(speed, acc, len(d.shots))
+}
+
+// motion is speed and acceleration of the frames that have both.
+func (d *drive) motion() (speed []geo.SpeedMPS, acc [][3]float64) {
+	for _, s := range d.shots {
+		if s.member != nil && s.member.frame.HasIMU {
+			speed, acc = append(speed, s.fix.Speed), append(acc, s.member.frame.Acc)
+		}
+	}
+	return speed, acc
 }
 
 // against compares the drive with what is known.

@@ -30,6 +30,8 @@ type Manifest struct {
 	Total rewards.Pool   `json:"total"`
 	// Corrected is what corrections added to or took from the accounts.
 	Corrected survey.Amount `json:"corrected,string"`
+	// Carried is what customers spent on cells that nobody covered and that the next epoch counts again; it is in no pool.
+	Carried survey.Amount `json:"carried,string,omitempty"`
 	// Cumulative is the sum of all leaves: what the network owes since its first epoch, claimed or not.
 	Cumulative    survey.Amount `json:"cumulative,string"`
 	Escrow        survey.Amount `json:"escrow,string"` // held in all epochs and not yet decided
@@ -72,8 +74,13 @@ func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs F
 	if out.Tree != nil {
 		m.Root = out.Tree.Root().String()
 	}
+	for _, c := range out.Carried {
+		m.Carried += c.Amount
+	}
 	for _, n := range InputNames() {
-		m.Inputs = append(m.Inputs, fileOf(n, inputs[n]))
+		if b, ok := inputs[n]; ok || !optional(n) {
+			m.Inputs = append(m.Inputs, fileOf(n, b))
+		}
 	}
 	for _, n := range OutputNames() {
 		if b, ok := outputs[n]; ok {
@@ -85,7 +92,7 @@ func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs F
 
 // OutputNames lists the outputs in the order of the manifest.
 func OutputNames() []string {
-	return []string{StatementName, EscrowName, HitsName, AllocationsName, MerkleName}
+	return []string{StatementName, EscrowName, HitsName, RegionPoolsName, AllocationsName, MerkleName}
 }
 
 // Encode is the manifest's bytes.

@@ -9,11 +9,13 @@
 //	spend.parquet          what customers spent on each cell (input)
 //	orders.parquet         the cells of work orders that were open (input)
 //	reviews.parquet        points earned by checking others' work (input)
+//	regions.parquet        the roads known in each region and how much of them is covered (input)
 //	corrections.parquet    what was decided about earlier epochs since the last close (input)
 //	accounts.parquet       what each contributor had earned before, and where it is paid to (input)
 //	statement.parquet      for each cell, slot and contributor: what was earned and why (output)
 //	escrow.parquet         which drives the held amounts come from (output)
 //	hits.parquet           what became of each work order's cells (output)
+//	region_pools.parquet   how the coverage pool was split over regions (output; absent with one pool)
 //	allocations.parquet    for each account: this epoch's amount and the sum of all epochs (output)
 //	merkle.json            the tree of cumulative amounts (output; absent while nobody has earned anything)
 package record
@@ -21,7 +23,6 @@ package record
 import (
 	"bytes"
 	"cmp"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,9 +47,11 @@ const (
 	OrdersName        = "orders.parquet"
 	ReviewsName       = "reviews.parquet"
 	CorrectionsName   = "corrections.parquet"
+	RegionsName       = "regions.parquet"
 	StatementName     = "statement.parquet"
 	EscrowName        = "escrow.parquet"
 	HitsName          = "hits.parquet"
+	RegionPoolsName   = "region_pools.parquet"
 	AllocationsName   = "allocations.parquet"
 	MerkleName        = "merkle.json"
 )
@@ -95,6 +98,7 @@ type Inputs struct {
 	Spend         []rewards.Spend
 	Orders        []rewards.Order
 	Reviews       []rewards.Review
+	Regions       []rewards.Region
 	Corrections   []Correction
 	Accounts      []Account
 }
@@ -113,7 +117,7 @@ type Contribution struct {
 type driveRow struct {
 	Drive       string `lake:"drive"`
 	Contributor string `lake:"contributor"`
-	Findings    string `lake:"findings" doc:"Doubts as kind:score in ppm, ascending, separated by commas."`
+	Findings    string `lake:"findings" doc:"Doubts as kind:score in ppm, and evidence for the drive as +kind:score, ascending, separated by commas."`
 	Decision    string `lake:"decision" doc:"On the findings that hold: empty, cleared or confirmed."`
 }
 
@@ -133,6 +137,22 @@ type orderRow struct {
 type reviewRow struct {
 	Contributor string `lake:"contributor"`
 	Points      int64  `lake:"points"`
+}
+
+type regionRow struct {
+	Cell    survey.Cell `lake:"h3"`
+	Road    int64       `lake:"road" unit:"mm" doc:"Road in the region, each direction of a two-way road apart."`
+	Covered int64       `lake:"covered" unit:"mm" doc:"Of that, what was covered within the four weeks before the epoch's end."`
+}
+
+// RegionPool is a row of region_pools.parquet.
+type RegionPool struct {
+	Cell     survey.Cell `lake:"h3" doc:"The region; 0 for cells outside all regions."`
+	Road     int64       `lake:"road" unit:"mm"`
+	Progress int64       `lake:"progress" unit:"ppm"`
+	Pool     int64       `lake:"pool" unit:"base units" doc:"Its part of the coverage pool: at most this is paid."`
+	Weight   int64       `lake:"weight" unit:"ppm" doc:"Sum of the weights of its cells."`
+	Spent    int64       `lake:"spent" unit:"base units" doc:"What its cells got."`
 }
 
 type priorRow struct {
@@ -249,6 +269,7 @@ func (in *Inputs) Sort() {
 		return cmp.Compare(a.ID, b.ID)
 	})
 	slices.SortFunc(in.Reviews, func(a, b rewards.Review) int { return cmp.Compare(a.Contributor, b.Contributor) })
+	slices.SortFunc(in.Regions, func(a, b rewards.Region) int { return cmp.Compare(a.Cell, b.Cell) })
 	slices.SortFunc(in.Corrections, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Accounts, func(a, b Account) int {
 		if n := cmp.Compare(a.Contributor, b.Contributor); n != 0 {
@@ -268,9 +289,12 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 		return lake.Encode(schema(name, "Published frames that count in the epoch."), in.Contributions)
 	case DrivesName:
 		return encode(name, "The drives of the contributions.", in.Drives, func(d rewards.Drive) driveRow {
-			fs := make([]string, len(d.Findings))
-			for i, f := range d.Findings {
-				fs[i] = fmt.Sprintf("%s:%d", f.Kind, f.Score)
+			fs := make([]string, 0, len(d.Findings)+len(d.Vouchers))
+			for _, f := range d.Findings {
+				fs = append(fs, f.Kind+":"+strconv.FormatInt(int64(f.Score), 10))
+			}
+			for _, f := range d.Vouchers {
+				fs = append(fs, "+"+f.Kind+":"+strconv.FormatInt(int64(f.Score), 10))
 			}
 			slices.Sort(fs)
 			return driveRow{string(d.ID), string(d.Contributor), strings.Join(slices.Compact(fs), ","), string(d.Decision)}
@@ -287,6 +311,8 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 		})
 	case ReviewsName:
 		return encode(name, "Points earned by reviews.", in.Reviews, func(r rewards.Review) reviewRow { return reviewRow{string(r.Contributor), r.Points} })
+	case RegionsName:
+		return encode(name, "Roads known in each region.", in.Regions, func(r rewards.Region) regionRow { return regionRow{r.Cell, r.Road, r.Covered} })
 	case CorrectionsName:
 		return lake.Encode(schema(name, "Decisions about earlier epochs."), in.Corrections)
 	case AccountsName:
@@ -311,14 +337,20 @@ func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
 func InputNames() []string {
-	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, CorrectionsName, AccountsName}
+	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, RegionsName, CorrectionsName, AccountsName}
 }
+
+// optional reports an input that epochs may lack: those closed before it was known.
+func optional(name string) bool { return name == RegionsName }
 
 // ReadInputs decodes the input files of an epoch.
 func ReadInputs(e survey.Epoch, f Files) (Inputs, error) {
 	in := Inputs{Epoch: e}
 	for _, n := range InputNames() {
 		b, ok := f[n]
+		if !ok && optional(n) {
+			continue
+		}
 		if !ok {
 			return in, survey.Errorf(survey.NotFound, "epoch %s lacks its input %s", e, n)
 		}
@@ -346,7 +378,11 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 					if err != nil {
 						return d, survey.Errorf(survey.Invalid, "drive %s: finding %.60q is not kind:score", d.ID, f)
 					}
-					d.Findings = append(d.Findings, rewards.Finding{Kind: kind, Score: survey.PPM(n)})
+					if kind, evidence := strings.CutPrefix(kind, "+"); evidence {
+						d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: kind, Score: survey.PPM(n)})
+					} else {
+						d.Findings = append(d.Findings, rewards.Finding{Kind: kind, Score: survey.PPM(n)})
+					}
 				}
 			}
 			return d, nil
@@ -366,6 +402,10 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 	case ReviewsName:
 		in.Reviews, err = decode(name, b, func(r reviewRow) (rewards.Review, error) {
 			return rewards.Review{Contributor: survey.ContributorID(r.Contributor), Points: r.Points}, nil
+		})
+	case RegionsName:
+		in.Regions, err = decode(name, b, func(r regionRow) (rewards.Region, error) {
+			return rewards.Region{Cell: r.Cell, Road: r.Road, Covered: r.Covered}, nil
 		})
 	case CorrectionsName:
 		in.Corrections, err = decode(name, b, func(r Correction) (Correction, error) { return r, nil })
@@ -437,22 +477,25 @@ func (in Inputs) Decide(rs rewards.Ruleset) (rewards.Result, error) {
 	return rewards.Close(ri, rs)
 }
 
-// FindCompanions adds the finding of that kind to the drives it concerns. Contributions and Drives must be set.
-func (in *Inputs) FindCompanions() error {
+// Derive adds to the drives the doubts and the evidence that follow from the contributions themselves (rewards.Derived).
+// Contributions and Drives must be set.
+func (in *Inputs) Derive() error {
 	ri, err := in.pure()
 	if err != nil {
 		return err
 	}
-	for _, c := range rewards.Companions(ri) {
-		d := &in.Drives[c.Drive]
-		d.Findings = append(d.Findings, rewards.Finding{Kind: rewards.KindCompanion, Score: c.Score})
+	doubts, evidence := rewards.Derived(ri)
+	for i := range in.Drives {
+		d := &in.Drives[i]
+		d.Findings = append(d.Findings, doubts[int32(i)]...)
+		d.Vouchers = append(d.Vouchers, evidence[int32(i)]...)
 	}
 	return nil
 }
 
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
-	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Contributions: make([]rewards.Contribution, len(in.Contributions))}
+	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions, Contributions: make([]rewards.Contribution, len(in.Contributions))}
 	drive := make(map[string]int32, len(in.Drives))
 	for i, d := range in.Drives {
 		drive[string(d.ID)] = int32(i)
@@ -648,6 +691,13 @@ func (out Outcome) OutputFiles() (Files, error) {
 	}
 	if f[HitsName], err = lake.Encode(schema(HitsName, "What became of the work orders' cells."), hits); err != nil {
 		return nil, err
+	}
+	if out.Regions != nil {
+		if f[RegionPoolsName], err = encode(RegionPoolsName, "How the coverage pool was split over regions.", out.Regions, func(r rewards.RegionShare) RegionPool {
+			return RegionPool{r.Cell, r.Road, int64(r.Progress), int64(r.Pool), r.Weight, int64(r.Spent)}
+		}); err != nil {
+			return nil, err
+		}
 	}
 	if f[AllocationsName], err = lake.Encode(schema(AllocationsName, "What each account earned in the epoch and in all."), out.Allocations); err != nil {
 		return nil, err

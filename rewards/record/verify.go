@@ -14,7 +14,9 @@ import (
 	"strings"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/merkle"
+	"github.com/roadcomb/roadcomb/rewards/ruleset"
 )
 
 // Difference is one place where the published epoch is not what its inputs give.
@@ -80,6 +82,9 @@ func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 	for _, name := range OutputNames() {
 		v.output(name, outputs[name], want[name])
 	}
+	if err := v.derived(in); err != nil {
+		return v.Report, err
+	}
 	var before survey.Hash
 	if m.Previous != nil {
 		before = *m.Previous
@@ -95,6 +100,37 @@ func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 		v.chain(in, previous)
 	}
 	return v.Report, nil
+}
+
+// derived checks that the doubts and the evidence that follow from the contributions are with the drives: a drive cannot
+// be spared. A drive may carry more of them, from an earlier epoch that had other frames of it. What a ruleset does not
+// know changes nothing and is not asked for.
+func (v *verifier) derived(in Inputs) error {
+	rs, err := ruleset.Parse(in.Ruleset)
+	if err != nil {
+		return err
+	}
+	ri, err := in.pure()
+	if err != nil {
+		return err
+	}
+	doubts, evidence := rewards.Derived(ri)
+	known := func(kind string) bool {
+		_, factor := rs.Trust.Factors[kind]
+		_, hold := rs.Trust.Hold[kind]
+		_, vouch := rs.Trust.Vouchers[kind]
+		return factor || hold || vouch
+	}
+	for i, d := range in.Drives {
+		for _, want := range []struct{ derived, given []rewards.Finding }{{doubts[int32(i)], d.Findings}, {evidence[int32(i)], d.Vouchers}} {
+			for _, f := range want.derived {
+				if known(f.Kind) && !slices.ContainsFunc(want.given, func(g rewards.Finding) bool { return g == f }) {
+					v.add(DrivesName, i+1, "drive %s lacks %s:%d, which follows from the contributions", d.ID, f.Kind, int64(f.Score))
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // OpenInputs reads a published epoch's inputs, whose hashes must be those of the manifest.
@@ -139,7 +175,7 @@ func (v *verifier) load(fsys fs.FS, named []File, expect []string) Files {
 		f[n.Name] = b
 	}
 	for _, name := range expect {
-		if !slices.ContainsFunc(named, func(n File) bool { return n.Name == name }) {
+		if !optional(name) && !slices.ContainsFunc(named, func(n File) bool { return n.Name == name }) {
 			v.add(name, 0, "the manifest does not name it")
 		}
 	}
@@ -173,6 +209,8 @@ func (v *verifier) output(name string, got, want []byte) {
 		compare[Hit](v, name, got, want)
 	case EscrowName:
 		compare[Escrow](v, name, got, want)
+	case RegionPoolsName:
+		compare[RegionPool](v, name, got, want)
 	case AllocationsName:
 		compare[Allocation](v, name, got, want)
 	default:

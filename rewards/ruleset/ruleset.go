@@ -1,5 +1,5 @@
 // Package ruleset holds the dated rulesets of the network: the numbers as JSON, the order of operations as prose beside
-// them (v1.md). A published file is never edited; a change is a new file and a new line in the table, and an epoch that
+// them (v1.md, v2.md). A published file is never edited; a change is a new file and a new line in the table, and an epoch that
 // no line covers cannot be closed.
 package ruleset
 
@@ -16,9 +16,12 @@ import (
 //go:embed v1.json
 var v1 []byte
 
+//go:embed v2.json
+var v2 []byte
+
 // table lists the rulesets by the epoch they begin with, ascending. It has no default: before its first line there is
 // no ruleset.
-func table() [][]byte { return [][]byte{v1} }
+func table() [][]byte { return [][]byte{v1, v2} }
 
 // For is the ruleset of an epoch and the exact bytes it was read from, which are published with the epoch. An epoch
 // before the first ruleset is Unsupported.

@@ -2,11 +2,13 @@ package ruleset_test
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/ruleset"
 )
 
@@ -22,6 +24,20 @@ func TestV1IsWhatWasPublished(t *testing.T) {
 	}
 }
 
+func TestV2IsWhatWasPublished(t *testing.T) {
+	const published = "f945e4b542becb694321d2dc40ad60d5a161c1b7d73a9edc7c2c413a262e22d2"
+	rs, text, err := ruleset.For(survey.EpochOf(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := survey.HashOf(text).String(); rs.Version != "v2" || got != published {
+		t.Errorf("%s has SHA-256 %s, published was %s", rs.Version, got, published)
+	}
+	if rs, _, err := ruleset.For(survey.EpochOf(time.Date(2026, 11, 29, 0, 0, 0, 0, time.UTC))); err != nil || rs.Version != "v1" {
+		t.Errorf("the epoch before has %s: %v", rs.Version, err)
+	}
+}
+
 func TestThereIsNoDefaultRuleset(t *testing.T) {
 	if _, _, err := ruleset.For(survey.EpochOf(time.Date(1999, 12, 26, 0, 0, 0, 0, time.UTC))); survey.KindOf(err) != survey.Unsupported {
 		t.Errorf("%v", err)
@@ -33,7 +49,7 @@ func TestThereIsNoDefaultRuleset(t *testing.T) {
 }
 
 func TestFaultyRulesetsAreRefused(t *testing.T) {
-	_, good, err := ruleset.For(survey.EpochOf(time.Now()))
+	_, good, err := ruleset.For(survey.EpochOf(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,9 +62,12 @@ func TestFaultyRulesetsAreRefused(t *testing.T) {
 		"factor and hold":   {`"silent_motion"`, `"clock_offset"`},
 		"factor over one":   {`"clock_offset": 800000`, `"clock_offset": 1800000`},
 		"pools over one":    {`"qa": 0`, `"qa": 1`},
-		"a Tuesday":         {`1999-12-27`, `1999-12-28`},
+		"a Tuesday":         {`2026-11-30`, `2026-12-01`},
 		"seniority":         {`"received"`, `"age"`},
 		"bands":             {`"from": 600000`, `"from": 900000`},
+		"region too fine":   {`"resolution": 6`, `"resolution": 12`},
+		"nothing is full":   {`"full": 200000`, `"full": 0`},
+		"voucher over one":  {`"motion": 500000`, `"motion": 1500000`},
 		"no more text":      {"\n}\n", "\n}{}"},
 	} {
 		bad := strings.Replace(string(good), change[0], change[1], 1)
@@ -59,4 +78,37 @@ func TestFaultyRulesetsAreRefused(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// The epoch that v2.md works out by hand.
+func ExampleFor() {
+	monday := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	at := func(h int) int64 { return monday.Add(time.Duration(h) * time.Hour).UnixMicro() }
+	const a, b, c survey.Cell = 0x8c1f05871d3abff, 0x8c1f05871d3adff, 0x8c1f05871d3b1ff
+	motion := []rewards.Finding{{Kind: "motion", Score: survey.One}}
+	frame := func(n byte, drive int32, cell survey.Cell, h int, quality int32) rewards.Contribution {
+		return rewards.Contribution{Frame: rewards.FrameKey{n}, Cell: cell, CapturedAt: at(h), ReceivedAt: at(h), Drive: drive, Quality: quality}
+	}
+	in := rewards.Inputs{
+		Epoch: survey.EpochOf(monday),
+		Drives: []rewards.Drive{{ID: "d1", Contributor: "ann", Vouchers: motion}, {ID: "d2", Contributor: "ben", Vouchers: motion},
+			{ID: "d3", Contributor: "cat"}},
+		Contributions: []rewards.Contribution{frame(1, 0, a, 1, 800_000), frame(2, 1, a, 25, 800_000), frame(3, 1, b, 26, 500_000), frame(4, 2, c, 27, 800_000)},
+		Prior:         []rewards.Prior{{Cell: b, ReceivedAt: at(26 - 84)}},
+	}
+	rs, _, err := ruleset.For(in.Epoch)
+	if err != nil {
+		panic(err)
+	}
+	r, err := rewards.Close(in, rs)
+	if err != nil {
+		panic(err)
+	}
+	for _, x := range r.Allocations {
+		fmt.Println(x.Contributor, int64(x.Amount), "held", int64(x.Held))
+	}
+	// Output:
+	// ann 80000000 held 0
+	// ben 65000000 held 0
+	// cat 0 held 80000000
 }

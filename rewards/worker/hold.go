@@ -2,13 +2,16 @@ package worker
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/record"
+	"github.com/roadcomb/roadcomb/rewards/ruleset"
 )
 
 // States of a hold. It opens with the first close that holds something of the drive. The contributor may appeal until
@@ -33,19 +36,23 @@ func (w *Worker) openHolds(ctx context.Context, tx *state.Tx, in record.Inputs, 
 	if len(out.Escrow) == 0 {
 		return nil
 	}
-	owner := make(map[survey.DriveID]survey.ContributorID, len(in.Drives))
+	rs, err := ruleset.Parse(in.Ruleset)
+	if err != nil {
+		return err
+	}
+	drive := make(map[survey.DriveID]rewards.Drive, len(in.Drives))
 	for _, d := range in.Drives {
-		owner[d.ID] = d.Contributor
+		drive[d.ID] = d
 	}
 	now := w.now()
 	for _, h := range out.Escrow {
-		evidence, err := findings(ctx, tx, h.Drive)
+		evidence, err := findings(ctx, tx, drive[h.Drive], rs.Trust)
 		if err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at)
 			VALUES ($1, $2, 'open', $3, $4, $5) ON CONFLICT (drive_id) DO NOTHING`,
-			string(h.Drive), string(owner[h.Drive]), evidence, state.Micros(now), state.Micros(now.Add(w.appealTime()))); err != nil {
+			string(h.Drive), string(drive[h.Drive].Contributor), evidence, state.Micros(now), state.Micros(now.Add(w.appealTime()))); err != nil {
 			return err
 		}
 		// Decided while the epoch was being closed: what it held follows at once.
@@ -93,8 +100,9 @@ func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID)
 	return nil
 }
 
-// findings is the evidence against a drive as JSON. It names no other drive: that is another contributor's.
-func findings(ctx context.Context, q state.Querier, d survey.DriveID) (string, error) {
+// findings is the evidence against a drive as JSON, and what speaks for it. It names no other drive: that is another
+// contributor's.
+func findings(ctx context.Context, q state.Querier, d rewards.Drive, t rewards.Trust) (string, error) {
 	type found struct {
 		Kind     string          `json:"kind"`
 		Score    int64           `json:"score"` // ppm
@@ -105,13 +113,24 @@ func findings(ctx context.Context, q state.Querier, d survey.DriveID) (string, e
 		err = scan(&f.Kind, &f.Score, &text)
 		f.Evidence = json.RawMessage(text)
 		return f, err
-	}, `SELECT kind, score_ppm, evidence FROM findings WHERE drive_id = $1 ORDER BY kind, subject`, string(d))
+	}, `SELECT kind, score_ppm, evidence FROM findings WHERE drive_id = $1 ORDER BY kind, subject`, string(d.ID))
 	if err != nil {
 		return "", err
 	}
+	if !t.Vouched(d.Vouchers) {
+		has := map[string]int64{}
+		for _, v := range d.Vouchers {
+			has[v.Kind] = int64(v.Score)
+		}
+		ev, err := json.Marshal(map[string]any{"needs_one_of": t.Vouchers, "has": has})
+		if err != nil {
+			return "", err
+		}
+		fs = append(fs, found{rewards.KindUnvouched, int64(survey.One), ev})
+	}
 	b, err := json.Marshal(fs)
 	if err != nil {
-		err = survey.Errorf(survey.Invalid, "evidence about drive %s is not JSON: %w", d, err)
+		err = survey.Errorf(survey.Invalid, "evidence about drive %s is not JSON: %w", d.ID, err)
 	}
 	return string(b), err
 }
@@ -163,6 +182,83 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 		return err
 	}
 	return w.settleHold(ctx, tx, d)
+}
+
+// Enrol records that the operator answers for a contributor's uploads, with a device key for those that it signed only.
+// Holds that were open because nothing vouched for the drive, and for no other reason, are cleared. Enrolling again
+// changes nothing. It gives how many holds were cleared.
+func (w *Worker) Enrol(ctx context.Context, c survey.ContributorID, deviceKey, by, reason string) (cleared int, err error) {
+	if by == "" || reason == "" {
+		return 0, survey.Errorf(survey.Invalid, "an enrolment needs who answers and why")
+	}
+	if b, err := hex.DecodeString(deviceKey); err != nil || deviceKey != "" && len(b) != 32 {
+		return 0, survey.Errorf(survey.Invalid, "device key %.70q is not 64 hex digits", deviceKey)
+	}
+	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
+		cleared = 0
+		var n int64
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM contributors WHERE id = $1`, string(c)).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			return survey.Errorf(survey.NotFound, "there is no contributor %s", c)
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO reward_enrolled (contributor_id, device_key, enrolled_by, reason, enrolled_at) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (contributor_id, device_key) DO UPDATE SET enrolled_by = excluded.enrolled_by, reason = excluded.reason, enrolled_at = excluded.enrolled_at, revoked_at = 0
+			WHERE reward_enrolled.revoked_at <> 0`, string(c), deviceKey, by, reason, state.Micros(w.now())); err != nil {
+			return err
+		}
+		held, err := query(ctx, tx, func(scan func(...any) error) (h string, err error) { return h, scan(&h) },
+			`SELECT drive_id FROM reward_holds WHERE contributor_id = $1 AND state IN ('open', 'appealed') ORDER BY drive_id`, string(c))
+		if err != nil {
+			return err
+		}
+		return each(held, func(marks string, args []any) error {
+			ds, err := drivesIn(ctx, tx, marks, args)
+			if err != nil {
+				return err
+			}
+			for _, d := range ds {
+				rs, err := w.heldUnder(ctx, tx, d.ID)
+				if err != nil {
+					return err
+				}
+				if _, held := rs.Trust.Of(d); held {
+					continue
+				}
+				if err := w.decide(ctx, tx, d.ID, true, by, "enrolled: "+reason); err != nil {
+					return err
+				}
+				cleared++
+			}
+			return nil
+		})
+	})
+	return cleared, err
+}
+
+// heldUnder is the ruleset of the first epoch that holds something of the drive.
+func (w *Worker) heldUnder(ctx context.Context, q state.Querier, d survey.DriveID) (rewards.Ruleset, error) {
+	var text string
+	if err := q.QueryRow(ctx, `SELECT COALESCE(MIN(epoch), '') FROM reward_escrow WHERE drive_id = $1`, string(d)).Scan(&text); err != nil {
+		return rewards.Ruleset{}, err
+	}
+	e, err := survey.ParseEpoch(text)
+	if err != nil {
+		return rewards.Ruleset{}, err
+	}
+	rs, _, err := ruleset.For(e)
+	return rs, err
+}
+
+// Dismiss ends an enrolment: uploads completed from now on are not vouched for by it.
+func (w *Worker) Dismiss(ctx context.Context, c survey.ContributorID, deviceKey string) error {
+	n, err := w.DB.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3 WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0`,
+		string(c), deviceKey, state.Micros(w.now()))
+	if err == nil && n == 0 {
+		err = survey.Errorf(survey.NotFound, "contributor %s is not enrolled with device key %q", c, deviceKey)
+	}
+	return err
 }
 
 // Lapse decides the holds whose deadline has passed: unanswered ones are confirmed, unheard appeals are cleared. It

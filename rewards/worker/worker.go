@@ -33,8 +33,22 @@ type Worker struct {
 	// Screen reports which payout addresses must not be paid (sanctions, stolen keys); nil blocks none. What a blocked
 	// address would get is booked to the contributor's reserve.
 	Screen Screener
+	// Regions gives the roads known in each H3 cell of a resolution, and how much of them was covered by frames received
+	// in the given time; nil when no roads are known. A ruleset without regions does not ask.
+	Regions func(ctx context.Context, resolution int, from, to time.Time) ([]rewards.Region, error)
 	// AppealTime is how long a contributor has to appeal against a hold; 0 means 14 days.
 	AppealTime time.Duration
+
+	// fault, in tests, dies at the named step of a close.
+	fault func(step string) error
+}
+
+// at is called where a close may die.
+func (w *Worker) at(step string) error {
+	if w.fault == nil {
+		return nil
+	}
+	return w.fault(step)
 }
 
 // Screener is the hook for payout screening; see HTTPScreen and ListScreen.
@@ -188,6 +202,9 @@ func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
 	if err := w.book(ctx, in, out, m, survey.HashOf(b)); err != nil {
 		return err
 	}
+	if err := w.at("booked"); err != nil {
+		return err
+	}
 	w.log().Info("epoch closed", "epoch", e.String(), "contributions", m.Contributions, "contributors", m.Contributors, "allocated", m.Total.Allocated.String(), "root", m.Root)
 	return nil
 }
@@ -233,6 +250,9 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 			if b, err = in.EncodeInput(name); err != nil {
 				return nil, in, err
 			}
+			if err := w.at("before " + name); err != nil {
+				return nil, in, err
+			}
 			_, err = w.Store.Create(ctx, store.Ledger, store.EpochKey(e, name), b, mediaType(name))
 			if errors.Is(err, store.ErrExists) {
 				b, _, err = w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
@@ -246,6 +266,9 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 			return nil, in, err
 		}
 		f[name] = b
+		if err := w.at("after " + name); err != nil {
+			return nil, in, err
+		}
 	}
 	return f, in, nil
 }
@@ -259,7 +282,7 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 		in.Contributions, err = w.contributions(ctx, in.Epoch)
 	case record.DrivesName:
 		if in.Drives, err = w.drives(ctx, in.Contributions); err == nil {
-			err = in.FindCompanions()
+			err = in.Derive()
 		}
 	case record.PriorName:
 		in.Prior, err = w.prior(ctx, in.Contributions)
@@ -277,6 +300,10 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 			return r, scan(&r.Contributor, &r.Points)
 		}, `SELECT s.contributor_id, s.n - COALESCE(b.points, 0) FROM (SELECT contributor_id, CAST(SUM(points) AS BIGINT) AS n FROM reward_reviews WHERE at < $1 GROUP BY contributor_id) s
 			LEFT JOIN reward_reviews_booked b ON b.contributor_id = s.contributor_id WHERE s.n > COALESCE(b.points, 0)`, state.Micros(in.Epoch.End()))
+	case record.RegionsName:
+		if w.Regions != nil {
+			in.Regions, err = w.regions(ctx, in)
+		}
 	case record.CorrectionsName:
 		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
 			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
@@ -287,6 +314,17 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 		err = fmt.Errorf("no input is called %q", name)
 	}
 	return err
+}
+
+// regionTime is how long coverage of a road counts towards a region's progress.
+const regionTime = 28 * 24 * time.Hour
+
+func (w *Worker) regions(ctx context.Context, in *record.Inputs) ([]rewards.Region, error) {
+	rs, err := ruleset.Parse(in.Ruleset)
+	if err != nil || rs.Regions == nil {
+		return nil, err
+	}
+	return w.Regions(ctx, rs.Regions.Resolution, in.Epoch.End().Add(-regionTime), in.Epoch.End())
 }
 
 // query reads all rows of a statement.
@@ -367,39 +405,68 @@ func distinct[T comparable](n int, at func(int) T) []T {
 	return out
 }
 
+// KindOffRoads is the doubt about a drive that was matched to the known roads and mostly is on none: the share of its
+// usable fixes without a road, from 20 on. Innocent: a new street, a car park, a yard.
+const KindOffRoads = "off_roads"
+
+// VoucherEnrolled is the kind of evidence that a drive has whose upload the operator answers for.
+const VoucherEnrolled = "enrolled"
+
 func (w *Worker) drives(ctx context.Context, cs []record.Contribution) ([]rewards.Drive, error) {
 	var out []rewards.Drive
-	at := map[string]int{}
 	err := each(distinct(len(cs), func(i int) string { return cs[i].Drive }), func(marks string, args []any) error {
-		ds, err := query(ctx, w.DB, func(scan func(...any) error) (d rewards.Drive, err error) {
-			var state string
-			err = scan(&d.ID, &d.Contributor, &state)
-			if state == HoldCleared || state == HoldConfirmed {
-				d.Decision = rewards.Decision(state)
-			}
-			return d, err
-		}, `SELECT d.id, d.contributor_id, COALESCE(h.state, '') FROM drives d LEFT JOIN reward_holds h ON h.drive_id = d.id WHERE d.id IN (`+marks+`)`, args...)
-		if err != nil {
-			return err
-		}
-		for _, d := range ds {
-			at[string(d.ID)] = len(out)
-			out = append(out, d)
-		}
-		type found struct {
-			drive string
-			rewards.Finding
-		}
-		fs, err := query(ctx, w.DB, func(scan func(...any) error) (f found, err error) {
-			return f, scan(&f.drive, &f.Kind, &f.Score)
-		}, `SELECT drive_id, kind, MAX(score_ppm) FROM findings WHERE drive_id IN (`+marks+`) GROUP BY drive_id, kind ORDER BY drive_id, kind`, args...)
-		for _, f := range fs {
-			d := &out[at[f.drive]]
-			d.Findings = append(d.Findings, f.Finding)
-		}
+		ds, err := drivesIn(ctx, w.DB, marks, args)
+		out = append(out, ds...)
 		return err
 	})
 	return out, err
+}
+
+// drivesIn reads drives with what speaks against them and for them, and with what was decided.
+func drivesIn(ctx context.Context, q state.Querier, marks string, args []any) ([]rewards.Drive, error) {
+	at := map[string]int{}
+	out, err := query(ctx, q, func(scan func(...any) error) (d rewards.Drive, err error) {
+		var state string
+		err = scan(&d.ID, &d.Contributor, &state)
+		if state == HoldCleared || state == HoldConfirmed {
+			d.Decision = rewards.Decision(state)
+		}
+		return d, err
+	}, `SELECT d.id, d.contributor_id, COALESCE(h.state, '') FROM drives d LEFT JOIN reward_holds h ON h.drive_id = d.id WHERE d.id IN (`+marks+`)`, args...)
+	if err != nil {
+		return nil, err
+	}
+	for i, d := range out {
+		at[string(d.ID)] = i
+	}
+	type found struct {
+		drive string
+		rewards.Finding
+	}
+	scan := func(scan func(...any) error) (f found, err error) { return f, scan(&f.drive, &f.Kind, &f.Score) }
+	fs, err := query(ctx, q, scan, `SELECT drive_id, kind, MAX(score_ppm) FROM findings WHERE drive_id IN (`+marks+`) GROUP BY drive_id, kind
+		UNION ALL SELECT drive_id, '`+KindOffRoads+`', (used - matched) * 1000000 / used FROM road_matches WHERE used >= 20 AND matched < used AND drive_id IN (`+marks+`)
+		ORDER BY 1, 2`, args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fs {
+		d := &out[at[f.drive]]
+		d.Findings = append(d.Findings, f.Finding)
+	}
+	vs, err := query(ctx, q, scan, `SELECT drive_id, kind, score_ppm FROM drive_vouchers WHERE drive_id IN (`+marks+`)
+		UNION SELECT d.id, '`+VoucherEnrolled+`', 1000000 FROM drives d JOIN uploads u ON u.id = d.upload_id
+			JOIN reward_enrolled e ON e.contributor_id = d.contributor_id AND (e.device_key = '' OR e.device_key = u.device_key)
+				AND (e.revoked_at = 0 OR u.completed_at < e.revoked_at) WHERE d.id IN (`+marks+`)
+		ORDER BY 1, 2`, args...)
+	if err != nil {
+		return nil, err
+	}
+	for _, v := range vs {
+		d := &out[at[v.drive]]
+		d.Vouchers = append(d.Vouchers, v.Finding)
+	}
+	return out, nil
 }
 
 func (w *Worker) prior(ctx context.Context, cs []record.Contribution) ([]rewards.Prior, error) {
@@ -510,8 +577,14 @@ func mediaType(name string) string {
 // publish writes an output. One that is there with other bytes was left by an attempt that did not finish under an
 // older version of the program; nothing refers to it while the epoch is open, so it is replaced.
 func (w *Worker) publish(ctx context.Context, e survey.Epoch, name string, b []byte) error {
+	if err := w.at("before " + name); err != nil {
+		return err
+	}
 	key := store.EpochKey(e, name)
 	_, err := w.Store.Create(ctx, store.Ledger, key, b, mediaType(name))
+	if err == nil {
+		return w.at("after " + name)
+	}
 	if !errors.Is(err, store.ErrExists) {
 		return err
 	}
@@ -565,6 +638,9 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 			` ON CONFLICT (contributor_id) DO UPDATE SET escrow = excluded.escrow, debt = excluded.debt`, rows); err != nil {
 			return err
 		}
+		if err := w.at("half booked"); err != nil {
+			return err
+		}
 		rows = rows[:0]
 		for _, h := range out.Escrow {
 			rows = append(rows, []any{e, string(h.Drive), int64(h.Amount)})
@@ -587,7 +663,7 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 		}
 		for _, d := range in.Drives { // found by the close itself; kept with ingest's findings, as evidence
 			for _, f := range d.Findings {
-				if f.Kind != rewards.KindCompanion {
+				if f.Kind != rewards.KindCompanion && f.Kind != rewards.KindContradicted {
 					continue
 				}
 				if _, err := tx.Exec(ctx, `INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, $2, $3, $4, $5)
@@ -597,8 +673,14 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 			}
 		}
 		rows = rows[:0]
+		carried := make(map[survey.Cell]bool, len(out.Carried))
+		for _, s := range out.Carried {
+			carried[s.Cell] = true
+		}
 		for _, s := range in.Spend {
-			rows = append(rows, []any{s.Cell.Int64(), int64(s.Amount)})
+			if !carried[s.Cell] {
+				rows = append(rows, []any{s.Cell.Int64(), int64(s.Amount)})
+			}
 		}
 		if err := insert(ctx, tx, `INSERT INTO reward_spend_booked (cell, amount) VALUES `,
 			` ON CONFLICT (cell) DO UPDATE SET amount = reward_spend_booked.amount + excluded.amount`, rows); err != nil {
@@ -628,8 +710,11 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 		for c, at := range last {
 			rows = append(rows, []any{c.Int64(), at})
 		}
-		return insert(ctx, tx, `INSERT INTO reward_cells (cell, received_at) VALUES `,
-			` ON CONFLICT (cell) DO UPDATE SET received_at = CASE WHEN excluded.received_at > reward_cells.received_at THEN excluded.received_at ELSE reward_cells.received_at END`, rows)
+		if err := insert(ctx, tx, `INSERT INTO reward_cells (cell, received_at) VALUES `,
+			` ON CONFLICT (cell) DO UPDATE SET received_at = CASE WHEN excluded.received_at > reward_cells.received_at THEN excluded.received_at ELSE reward_cells.received_at END`, rows); err != nil {
+			return err
+		}
+		return w.at("before the commit")
 	})
 }
 

@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -18,6 +20,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
+	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/merkle"
 	"github.com/roadcomb/roadcomb/rewards/record"
 	"github.com/roadcomb/roadcomb/rewards/worker"
@@ -172,34 +175,79 @@ func TestReplayChangesNothing(t *testing.T) {
 	}
 }
 
-// A close that dies at any write is completed by the next one, with what was frozen first.
+// A close dies once at every step. After each death the epoch is either as open as before or completely closed, and the
+// next close goes on with what was frozen first.
 func TestCrashAnywhereIsCompletedByTheNextClose(t *testing.T) {
+	testkit.Engines(t, crashAnywhereIsCompletedByTheNextClose)
+}
+
+func crashAnywhereIsCompletedByTheNextClose(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
+	b.drive(ann, monday.Add(10*time.Hour), 3)
+	b.drive(ben, monday.Add(11*time.Hour), 4)
+	held := b.drive(ben, monday.Add(12*time.Hour), 2)
+	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'two_places', 900000, '{}', 1)`, held)
+	b.exec(`INSERT INTO reward_spend (id, cell, amount, at) VALUES ('a', $1, 1000, $2)`, cell.Int64(), state.Micros(monday.Add(time.Hour)))
+	b.exec(`INSERT INTO work_orders (id, cell, price, opens_at, closes_at) VALUES ('o', $1, 55, $2, $3)`, cell.Int64(), state.Micros(monday), state.Micros(monday.Add(20*time.Hour)))
+	dead := errors.New("dead")
+	passed := map[string]bool{}
+	last, deaths, late := "", 0, false
+	worker.SetFault(&b.w, func(step string) error {
+		if passed[step] {
+			return nil
+		}
+		passed[step], last = true, step
+		return dead
+	})
+	tables := []string{"epochs", "allocations", "reward_accounts", "reward_balances", "reward_escrow", "reward_frames", "reward_cells", "reward_holds", "reward_spend_booked"}
+	for {
+		err := b.w.Close(b.ctx, epoch)
+		if err == nil {
+			break
+		}
+		if !errors.Is(err, dead) || deaths > 100 {
+			t.Fatal(err)
+		}
+		deaths++
+		rows := int64(0)
+		for _, table := range tables {
+			rows += b.count(`SELECT COUNT(*) FROM ` + table)
+		}
+		if closed := last == "booked"; (rows > 0) != closed {
+			t.Errorf("after dying at %q: %d rows", last, rows)
+		}
+		// Whoever sees a manifest sees a whole epoch.
+		if _, ok := b.read(epoch).(fstest.MapFS)[record.ManifestName]; ok {
+			b.verify(epoch, nil)
+		} else if passed["after "+record.ManifestName] {
+			t.Errorf("after dying at %q the manifest is gone", last)
+		}
+		if passed["after "+record.ContributionsName] && !late { // frozen: what comes now is late
+			late = true
+			b.drive(ben, monday.Add(13*time.Hour), 9)
+		}
+	}
+	if want := 2*(len(record.InputNames())+len(record.OutputNames())) + 2; deaths < want || last != "booked" {
+		t.Errorf("died %d times, want at least %d; last at %q", deaths, want, last)
+	}
+	b.verify(epoch, nil)
+	if n := b.count(`SELECT COUNT(*) FROM reward_frames`); n != 9 {
+		t.Errorf("%d frames booked", n)
+	}
+	if n := b.count(`SELECT COUNT(*) FROM epochs`); n != 1 {
+		t.Errorf("closed %d times", n)
+	}
+	// The same network without a death pays the same.
 	whole := newBench(t)
 	whole.drive(ann, monday.Add(10*time.Hour), 3)
 	whole.drive(ben, monday.Add(11*time.Hour), 4)
-	want := whole.close(epoch)
-	names := append(append(record.InputNames(), record.OutputNames()...), record.ManifestName)
-	for n := range names {
-		if n%3 != 1 && n != len(names)-1 && n != 0 { // each is a whole network; these cover both sides of the inputs' end
-			continue
-		}
-		b := newBench(t)
-		b.drive(ann, monday.Add(10*time.Hour), 3)
-		b.drive(ben, monday.Add(11*time.Hour), 4)
-		for _, name := range names[:n+1] {
-			if _, err := b.w.Store.Create(b.ctx, store.Ledger, store.EpochKey(epoch, name), whole.file(epoch, name), ""); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if n >= 1 { // contributions are frozen: what comes now is late
-			b.drive(ben, monday.Add(12*time.Hour), 9)
-		}
-		if got := b.close(epoch); got.Root != want.Root {
-			t.Errorf("after %s: root %s, want %s", names[n], got.Root, want.Root)
-		}
-		if got := b.count(`SELECT COUNT(*) FROM reward_frames`); got != 7 {
-			t.Errorf("after %s: %d frames booked", names[n], got)
-		}
+	held = whole.drive(ben, monday.Add(12*time.Hour), 2)
+	whole.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'two_places', 900000, '{}', 1)`, held)
+	whole.exec(`INSERT INTO reward_spend (id, cell, amount, at) VALUES ('a', $1, 1000, $2)`, cell.Int64(), state.Micros(monday.Add(time.Hour)))
+	whole.exec(`INSERT INTO work_orders (id, cell, price, opens_at, closes_at) VALUES ('o', $1, 55, $2, $3)`, cell.Int64(), state.Micros(monday), state.Micros(monday.Add(20*time.Hour)))
+	whole.close(epoch)
+	if got, want := b.file(epoch, record.ManifestName), whole.file(epoch, record.ManifestName); !bytes.Equal(got, want) {
+		t.Errorf("the manifest differs:\n%s\n%s", got, want)
 	}
 }
 
@@ -496,4 +544,76 @@ func TestBlockedAddressesEarnIntoTheReserve(t *testing.T) {
 	}
 	down = false
 	b.close(epoch)
+}
+
+func TestWhatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T) {
+	testkit.Engines(t, whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled)
+}
+
+func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC) // the first epoch of v2
+	e := survey.EpochOf(start)
+	b.now = e.End().Add(72 * time.Hour)
+	b.w.Regions = func(_ context.Context, res int, from, to time.Time) ([]rewards.Region, error) {
+		if !from.Equal(e.End().AddDate(0, 0, -28)) && !to.After(e.End()) {
+			t.Errorf("asked for %s to %s", from, to)
+		}
+		return []rewards.Region{{Cell: cell.Parent(res), Road: 1_000_000, Covered: 100_000}}, nil
+	}
+	key := strings.Repeat("ab", 32)
+	bare := b.drive(ann, start.Add(10*time.Hour), 3)
+	signed := b.drive(ann, start.Add(34*time.Hour), 3)
+	b.exec(`UPDATE uploads SET device_key = $2 WHERE id = $1`, signed, key)
+	odd := b.drive(ann, start.Add(58*time.Hour), 3)
+	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'two_places', 900000, '{}', 1)`, odd)
+	shaken := b.drive(ben, start.Add(80*time.Hour), 3)
+	b.exec(`INSERT INTO drive_vouchers (drive_id, kind, score_ppm, found_at) VALUES ($1, 'motion', 900000, 1)`, shaken)
+	b.exec(`INSERT INTO reward_spend (id, cell, amount, at) VALUES ('a', $1, 1000, $2)`, (cell + 1000<<9).Int64(), state.Micros(start.Add(time.Hour)))
+	m := b.close(e)
+	b.verify(e, nil)
+	if m.Ruleset != "v2" || m.Carried != 1000 || m.Pools[1].In != 0 {
+		t.Errorf("%s, carried %d, %+v", m.Ruleset, int64(m.Carried), m.Pools)
+	}
+	if n := b.count(`SELECT COUNT(*) FROM reward_spend_booked`); n != 0 {
+		t.Errorf("%d cells booked as spent", n)
+	}
+	held := func() (n int64) {
+		return b.count(`SELECT COUNT(*) FROM reward_holds WHERE state = 'open'`)
+	}
+	if a := b.allocations(e); held() != 3 || a[ann+" reserve"].Amount != 0 || a[ann+" reserve"].Held == 0 || a[ben].Held != 0 {
+		t.Fatalf("%d holds, %+v", held(), a)
+	}
+	var evidence string
+	if err := db.QueryRow(b.ctx, `SELECT evidence FROM reward_holds WHERE drive_id = $1`, bare).Scan(&evidence); err != nil || !strings.Contains(evidence, `"unvouched"`) || !strings.Contains(evidence, "enrolled") {
+		t.Errorf("%s %v", evidence, err)
+	}
+	for who, want := range map[survey.ContributorID]survey.Kind{"nobody": survey.NotFound, ann: survey.Invalid} {
+		if _, err := b.w.Enrol(b.ctx, who, map[survey.ContributorID]string{ann: "xy"}[who], "operator", "x"); survey.KindOf(err) != want {
+			t.Errorf("%s: %v", who, err)
+		}
+	}
+	// The device that signed one drive is enrolled, then the driver; the drive with a finding stays held.
+	for i, k := range []string{key, "", ""} {
+		n, err := b.w.Enrol(b.ctx, ann, k, "operator", "looked at")
+		if want := []int{1, 1, 0}[i]; err != nil || n != want || held() != int64(2-min(i, 1)) {
+			t.Errorf("enrolled with %.4q: %d cleared, %d held, %v", k, n, held(), err)
+		}
+	}
+	next := e.Next()
+	b.drive(ann, next.Start().Add(time.Hour), 2) // vouched for from the start
+	if err := b.w.Dismiss(b.ctx, ann, ""); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE reward_enrolled SET revoked_at = $1 WHERE device_key = ''`, state.Micros(next.Start().Add(2*time.Hour)))
+	late := b.drive(ann, next.Start().Add(30*time.Hour), 2)
+	b.now = next.End().Add(72 * time.Hour)
+	b.close(next)
+	b.verify(next, b.read(e))
+	if a := b.allocations(next)[ann+" reserve"]; a.Corrected <= 0 || a.Amount == 0 || a.Held == 0 {
+		t.Errorf("%+v", a)
+	}
+	if n := b.count(`SELECT COUNT(*) FROM reward_holds WHERE drive_id = $1 AND state = 'open'`, late); n != 1 {
+		t.Errorf("a drive after the dismissal has %d holds", n)
+	}
 }

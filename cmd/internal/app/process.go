@@ -90,7 +90,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 		}
 		return survey.EpochOf(t).End().Add(-time.Microsecond)
 	}
-	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+	if err := p.ensureLocal(ctx); err != nil {
 		return err
 	}
 	if c.Payout != "" {

@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/rewards/merkle"
 	"github.com/roadcomb/roadcomb/rewards/record"
@@ -172,4 +173,13 @@ func (c *rewardsPublishCmd) Run(ctx context.Context, e *environ) error {
 	}
 	fmt.Fprintf(e.stdout, "sent %s\n", tx)
 	return nil
+}
+
+// ensureLocal registers this machine's own contributor, whom its owner answers for.
+func (p *platform) ensureLocal(ctx context.Context) error {
+	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+		return err
+	}
+	_, err := p.rewards.Enrol(ctx, localContributor, "", "operator", "footage of the owner of this network")
+	return err
 }

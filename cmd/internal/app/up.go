@@ -60,7 +60,7 @@ func (c *upCmd) run(ctx context.Context, e *environ, p *platform) error {
 	if err != nil {
 		return err
 	}
-	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+	if err := p.ensureLocal(ctx); err != nil {
 		l.Close()
 		return err
 	}
