@@ -29,6 +29,7 @@ import (
 	rewardsapi "github.com/roadcomb/roadcomb/rewards/api"
 	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 	"github.com/roadcomb/roadcomb/tiles/viewer"
 	tilesworker "github.com/roadcomb/roadcomb/tiles/worker"
 	visionapi "github.com/roadcomb/roadcomb/vision/api"
@@ -47,6 +48,7 @@ type platform struct {
 	db      *state.DB
 	store   *store.Store
 	s3      *embeds3.Server // nil with an outside store
+	purge   *purge.Hook     // nil without a cache to tell
 
 	ingest   *ingestworker.Worker
 	vision   *visionworker.Worker
@@ -113,6 +115,9 @@ func (p *platform) start(ctx context.Context) (err error) {
 	if p.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
+	if p.purge, err = set.hook(p.db); err != nil {
+		return err
+	}
 	p.wire()
 	p.vision.GuardErr = guardErr
 	return nil
@@ -131,7 +136,7 @@ func (p *platform) wire() {
 			return err
 		}
 	}
-	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
+	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log, Purge: p.purge}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
 	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Config: visionworker.Config{Workers: vis}}
@@ -253,18 +258,18 @@ func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop f
 	}, nil
 }
 
-// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
-// replaces the built-in page, or empty; basemap an archive of streets, or empty.
-func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
+// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; w what
+// is served beside the APIs.
+func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
 	mux := &httpx.Routes{}
-	if err := p.register(mux, base, web, basemap); err != nil {
+	if err := p.register(mux, base, w); err != nil {
 		return nil, err
 	}
 	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
 }
 
 // register adds every route to mux.
-func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error {
+func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error {
 	api := httpx.NewAPI(mux, "roadcomb", Version)
 	oidc, err := p.set.OIDC.config(base)
 	if err != nil {
@@ -275,7 +280,8 @@ func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error 
 	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
-	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
+	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,
+		Config: tilesapi.Config{PublicURL: base, Basemap: w.Basemap}})
 	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
 	// The page uploads straight to the object store.
 	connect := p.set.S3
@@ -285,7 +291,7 @@ func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error 
 	case p.s3 != nil:
 		connect = p.s3.Endpoint
 	}
-	page, err := viewer.Handler(viewer.Config{Dir: web, Connect: []string{connect}})
+	page, err := viewer.Handler(viewer.Config{Dir: w.Web, Connect: []string{connect}})
 	if err != nil {
 		return err
 	}

@@ -72,7 +72,7 @@ func (c *upCmd) run(ctx context.Context, e *environ, p *platform) error {
 
 // serve runs HTTP, workers and the ticker until ctx ends or the job, if any, asks to stop.
 func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listener, base string, job func(context.Context) error) error {
-	h, err := p.handler(c.base(l), c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.webSettings)
 	if err != nil {
 		l.Close()
 		return err
@@ -291,7 +291,7 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		return err
 	}
 	base := "http://" + l.Addr().String()
-	h, err := p.handler(c.base(l), c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.webSettings)
 	if err != nil {
 		l.Close()
 		return err
