@@ -169,7 +169,7 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		return res, err
 	}
 	next := archive.Manifest{Format: archive.ManifestFormat, AsOf: run.asOf, Layers: map[string]archive.Tileset{}}
-	for _, l := range []layer{coverage{run}, sequences{run}, images{run}, panoramax{run}, heat{run}} {
+	for _, l := range []layer{coverage{run}, sequences{run}, images{run}, features{run}, panoramax{run}, heat{run}} {
 		name := l.set().Name
 		t, ok := old.Layers[name]
 		if full || !ok || t.Plan != l.plan() {
@@ -274,6 +274,8 @@ type run struct {
 	cells []survey.Cell          // changed
 	drive map[string]driveChange // changed
 
+	features []survey.Cell // where map features came or went
+
 	stale []string // surrogate keys of tiles that change with this run
 
 	turn      int64    // runs recorded before this one began
@@ -290,6 +292,12 @@ func (r *run) readChanges(ctx context.Context, cs []state.Change) error {
 				return fmt.Errorf("change feed: %w", err)
 			}
 			r.cells = append(r.cells, cell)
+		case "feature":
+			cell, err := survey.ParseCell(c.Key)
+			if err != nil {
+				return fmt.Errorf("change feed: %w", err)
+			}
+			r.features = append(r.features, cell)
 		case "drive":
 			d, err := r.readDrive(ctx, c.Key)
 			if err != nil {
