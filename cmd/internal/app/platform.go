@@ -93,6 +93,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 	}
 	// Before the embedded store, which changes the working folder that the library is searched from.
 	g, guardErr := openGuard(set.Models)
+	g, guardErr = realGuard(g, guardErr, set.on())
 	if guardErr != nil {
 		log.Warn("nothing will be published", "err", guardErr)
 	}
@@ -143,6 +144,7 @@ func (p *platform) wire() {
 	if p.guard != nil { // a nil *Guard in the interface would not be nil
 		p.vision.Guard = p.guard.Guard
 	}
+	p.rehearse()
 }
 
 // guard is the detectors and the runtime they run in.
@@ -277,7 +279,7 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op})
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock()})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,

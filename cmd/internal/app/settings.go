@@ -35,6 +35,7 @@ type settings struct {
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
 
 	opsSettings
+	rehearsal
 }
 
 // cacheSettings name the cache in front of the map, if there is one.

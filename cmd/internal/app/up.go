@@ -181,7 +181,7 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
-		now := time.Now().UTC()
+		now := p.set.now()
 		if today := now.Truncate(24 * time.Hour); !today.Equal(day) {
 			if err := p.tick(ctx, now); err != nil {
 				if ctx.Err() != nil {
@@ -216,7 +216,7 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 	} else if n > 0 {
 		p.log.Info("originals expired", "objects", n)
 	}
-	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
+	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Clock: p.set.clock()}, 0); err != nil {
 		return err
 	}
 	if err := p.reindexRoads(ctx); err != nil {
@@ -340,5 +340,5 @@ func (c *tickCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("tick"); err != nil {
 		return err
 	}
-	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, time.Now().UTC()) })
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, c.now()) })
 }
