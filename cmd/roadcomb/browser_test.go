@@ -14,7 +14,7 @@ import (
 // is on it. It is stopped with the test.
 func up(t *testing.T, args ...string) (url string) {
 	t.Helper()
-	return start(t, "map: ", append([]string{"up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0"}, args...)...)
+	return start(t, "map: ", append([]string{"up", "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--flight", "127.0.0.1:0"}, args...)...)
 }
 
 // browser is the path of a Chromium that the page's tests can drive; without one the test skips, or fails where CI

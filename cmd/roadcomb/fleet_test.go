@@ -79,7 +79,7 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	shared := []string{"--home", home, "--state", testkit.FreshPostgres(t, admin), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret}
-	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0"}, shared...)...), "/")
+	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--query-folder", t.TempDir()}, shared...)...), "/")
 	for range 2 {
 		start(t, "working", append([]string{"work"}, shared...)...)
 	}

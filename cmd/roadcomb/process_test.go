@@ -445,7 +445,7 @@ func TestATakenPortIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	cmd := repo(t, "up", "--home", t.TempDir(), "--listen", l.Addr().String(), "--s3-listen", "127.0.0.1:0")
+	cmd := repo(t, "up", "--home", t.TempDir(), "--listen", l.Addr().String(), "--s3-listen", "127.0.0.1:0", "--flight", "127.0.0.1:0")
 	out, err := cmd.CombinedOutput()
 	if err == nil || !strings.Contains(string(out), l.Addr().String()) || !strings.Contains(string(out), "--listen") {
 		t.Fatalf("%v\n%s", err, out)
@@ -482,7 +482,7 @@ func TestHelpListsTheExitCodes(t *testing.T) {
 }
 
 func TestTheDoctorNamesWhatIsWrongAndHowToMendIt(t *testing.T) {
-	well, err := repo(t, "doctor", "--home", t.TempDir(), "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0").CombinedOutput()
+	well, err := repo(t, "doctor", "--home", t.TempDir(), "--listen", "127.0.0.1:0", "--s3-listen", "127.0.0.1:0", "--flight", "127.0.0.1:0").CombinedOutput()
 	if err != nil || bytes.Contains(well, []byte("FAIL")) {
 		t.Fatalf("%v\n%s", err, well)
 	}

@@ -8,7 +8,6 @@ package query
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,16 +18,20 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
 // Options bound the engine. The zero value suits one analyst on a laptop.
 type Options struct {
-	MemoryMB int           // 0 means 2,048
-	Threads  int           // 0 means all cores
-	Timeout  time.Duration // of one query; 0 means 5 minutes
+	MemoryMB int              // 0 means 2,048
+	Threads  int              // 0 means all cores
+	Timeout  time.Duration    // of one query inside the engine; 0 means 5 minutes
+	Alloc    memory.Allocator // of the records; nil means memory.DefaultAllocator
 }
 
 // Engine is an open snapshot. It is safe for concurrent use.
@@ -36,6 +39,7 @@ type Engine struct {
 	db       *sql.DB
 	datasets []string
 	timeout  time.Duration
+	alloc    memory.Allocator
 }
 
 // snapshot is what the engine needs of snapshot.json.
@@ -43,8 +47,9 @@ type snapshot struct {
 	Format   string `json:"format"`
 	Datasets map[string]struct {
 		Files []struct {
-			Path  string `json:"path"`
-			Bytes int64  `json:"bytes"`
+			Path    string `json:"path"`
+			Bytes   int64  `json:"bytes"`
+			Version int    `json:"version"`
 		} `json:"files"`
 	} `json:"datasets"`
 }
@@ -67,12 +72,16 @@ func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 	if snap.Format != "roadcomb-snapshot/1" {
 		return nil, survey.Errorf(survey.Unsupported, "%s/snapshot.json has format %q; this version reads roadcomb-snapshot/1", dir, snap.Format).WithHint("use a newer roadcomb")
 	}
-	views := map[string]string{}
+	views, err := emptyViews()
+	if err != nil {
+		return nil, err
+	}
 	for name, d := range snap.Datasets {
 		if !identifier(name) {
 			return nil, survey.Errorf(survey.Invalid, "snapshot names a dataset %q", name)
 		}
 		var paths []string
+		versions := map[int]bool{}
 		for _, f := range d.Files {
 			p := filepath.Join(dir, filepath.FromSlash(f.Path))
 			if !strings.HasPrefix(p, dir+string(filepath.Separator)) {
@@ -83,11 +92,20 @@ func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 				return nil, survey.Errorf(survey.Invalid, "file %s is missing or does not have its %d bytes", f.Path, f.Bytes).WithHint("copy the snapshot again")
 			}
 			paths = append(paths, literal(p))
+			versions[f.Version] = true
 		}
-		if len(paths) > 0 {
-			// union_by_name: files of an older schema version lack columns that were added since.
-			views[name] = fmt.Sprintf("CREATE VIEW %s AS SELECT * FROM read_parquet([%s], union_by_name = true, hive_partitioning = false)", name, strings.Join(paths, ", "))
+		if len(paths) == 0 {
+			continue
 		}
+		scan := fmt.Sprintf("SELECT * FROM read_parquet([%s], union_by_name = %t, hive_partitioning = false)", strings.Join(paths, ", "), len(versions) > 1)
+		if known := views[name]; known != "" && !versions[version(name)] {
+			// Files of older schema versions alone lack columns that were added since: they are null there.
+			scan += " UNION ALL BY NAME " + known
+		}
+		views[name] = scan
+	}
+	for name, v := range views {
+		views[name] = "CREATE VIEW " + name + " AS " + v
 	}
 	return open(ctx, dir, views, o)
 }
@@ -97,7 +115,7 @@ func open(ctx context.Context, dir string, views map[string]string, o Options) (
 	if err != nil {
 		return nil, fmt.Errorf("open DuckDB: %w", err)
 	}
-	e := &Engine{db: sql.OpenDB(conn), timeout: o.Timeout}
+	e := &Engine{db: sql.OpenDB(conn), timeout: o.Timeout, alloc: o.Alloc}
 	if e.timeout <= 0 {
 		e.timeout = 5 * time.Minute
 	}
@@ -119,6 +137,8 @@ func open(ctx context.Context, dir string, views map[string]string, o Options) (
 		fmt.Sprintf("SET memory_limit = '%dMB'", o.MemoryMB), "SET TimeZone = 'UTC'",
 		// No spilling: a temporary folder is a place that SQL could write to.
 		"SET temp_directory = ''",
+		// Files never change under their names; and a reader takes records faster than one buffer of 1 MB can be filled.
+		"SET parquet_metadata_cache = true", "SET streaming_buffer_size = '16MB'",
 	}
 	if o.Threads > 0 {
 		set = append(set, fmt.Sprintf("SET threads = %d", o.Threads))
@@ -141,6 +161,59 @@ func open(ctx context.Context, dir string, views map[string]string, o Options) (
 	return e, nil
 }
 
+// emptyViews is a SELECT without rows for each dataset of this version, with its columns: a dataset that has no files yet
+// can be asked all the same.
+func emptyViews() (map[string]string, error) {
+	all, err := schema.All()
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for _, d := range all {
+		cols := make([]string, len(d.Columns))
+		for i, c := range d.Columns {
+			cols[i] = "NULL::" + sqlType(c) + " AS " + c.Name
+		}
+		out[d.Name] = "SELECT " + strings.Join(cols, ", ") + " WHERE false"
+	}
+	return out, nil
+}
+
+func version(name string) int {
+	all, _ := schema.All() // emptyViews has seen that it works
+	for _, d := range all {
+		if d.Name == name {
+			return d.Version
+		}
+	}
+	return 0
+}
+
+// sqlType is how DuckDB reads a column of a file.
+func sqlType(c lake.Column) string {
+	switch {
+	case strings.HasPrefix(c.Type, "timestamp"):
+		return "TIMESTAMPTZ"
+	case strings.HasPrefix(c.Type, "struct"):
+		return "STRUCT(xmin FLOAT, ymin FLOAT, xmax FLOAT, ymax FLOAT)"
+	case strings.HasPrefix(c.Type, "binary (WKB)"):
+		return "GEOMETRY('OGC:CRS84')"
+	case c.Type == "binary":
+		return "BLOB"
+	case c.Type == "int64":
+		return "BIGINT"
+	case c.Type == "int32":
+		return "INTEGER"
+	case c.Type == "float64":
+		return "DOUBLE"
+	case c.Type == "float32":
+		return "FLOAT"
+	case c.Type == "bool":
+		return "BOOLEAN"
+	}
+	return "VARCHAR"
+}
+
 func identifier(s string) bool {
 	for i, r := range s {
 		if (r < 'a' || r > 'z') && r != '_' && (i == 0 || r < '0' || r > '9') {
@@ -151,6 +224,13 @@ func identifier(s string) bool {
 }
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+
+func (e *Engine) mem() memory.Allocator {
+	if e.alloc != nil {
+		return e.alloc
+	}
+	return memory.DefaultAllocator
+}
 
 // Close releases the engine.
 func (e *Engine) Close() error { return e.db.Close() }
@@ -164,85 +244,37 @@ type Rows interface {
 	Row(values []any) error
 }
 
-// Query runs one SELECT and streams its rows to out. Anything else than one SELECT statement is Unauthorized; SQL that
-// does not parse or bind is Invalid; a query over its time or memory is Busy.
+// Query runs one SELECT and streams its rows to out, with the errors of Stream.
 func (e *Engine) Query(ctx context.Context, q string, out Rows) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, e.timeout, survey.Errorf(survey.Busy, "the query took longer than %s", e.timeout).WithHint("ask for less, or filter by h3 and date"))
-	defer cancel()
-	c, err := e.db.Conn(ctx)
+	s, err := e.Stream(ctx, q, nil)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	err = c.Raw(func(dc any) error { return run(ctx, dc.(*duckdb.Conn), q, out) })
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return cause
-	}
-	return err
-}
-
-func run(ctx context.Context, c *duckdb.Conn, q string, out Rows) error {
-	ds, err := c.Prepare(q) // exactly one statement, or an error; nothing runs yet
-	if err != nil {
-		return sqlError(err)
-	}
-	defer ds.Close()
-	st := ds.(*duckdb.Stmt)
-	kind, err := st.StatementType()
-	if err != nil {
-		return err
-	}
-	if kind != duckdb.STATEMENT_TYPE_SELECT {
-		return survey.Errorf(survey.Unauthorized, "only SELECT is allowed here").WithHint("datasets are read-only")
-	}
-	rows, err := st.QueryContext(ctx, nil)
-	if err != nil {
-		return sqlError(err)
-	}
-	defer rows.Close()
-	names := rows.Columns()
-	types := make([]string, len(names))
-	if t, ok := rows.(driver.RowsColumnTypeDatabaseTypeName); ok {
-		for i := range types {
-			types[i] = t.ColumnTypeDatabaseTypeName(i)
-		}
+	defer s.Close()
+	fs := s.Schema().Fields()
+	names, types, row := make([]string, len(fs)), make([]string, len(fs)), make([]any, len(fs))
+	for i, f := range fs {
+		names[i], types[i] = f.Name, f.Type.String()
 	}
 	if err := out.Columns(names, types); err != nil {
 		return err
 	}
-	vals, row := make([]driver.Value, len(names)), make([]any, len(names))
 	for {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
-		err := rows.Next(vals)
+		rec, err := s.Next()
 		if errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
-			return sqlError(err)
-		}
-		for i, v := range vals {
-			row[i] = v
-		}
-		if err := out.Row(row); err != nil {
 			return err
 		}
+		for r := range int(rec.NumRows()) {
+			for i, c := range rec.Columns() {
+				row[i] = value(c, r)
+			}
+			if err := out.Row(row); err != nil {
+				rec.Release()
+				return err
+			}
+		}
+		rec.Release()
 	}
-}
-
-// sqlError tells the asker's mistakes from ours.
-func sqlError(err error) error {
-	var de *duckdb.Error
-	if !errors.As(err, &de) {
-		return survey.Errorf(survey.Invalid, "SQL: %w", err)
-	}
-	switch de.Type {
-	case duckdb.ErrorTypePermission:
-		return survey.Errorf(survey.Unauthorized, "SQL: %w", err).WithHint("only the datasets can be read")
-	case duckdb.ErrorTypeOutOfMemory:
-		return survey.Errorf(survey.Busy, "SQL: %w", err).WithHint("the query needs more memory than it may have")
-	case duckdb.ErrorTypeInterrupt:
-		return survey.Errorf(survey.Busy, "SQL: %w", err)
-	}
-	return survey.Errorf(survey.Invalid, "SQL: %w", err)
 }

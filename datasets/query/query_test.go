@@ -181,3 +181,20 @@ func TestDamagedSnapshotsAreNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+func TestTheEmptyViewsHaveTheTypesOfTheFiles(t *testing.T) {
+	e := open(t, snapshot(t, 10), query.Options{})
+	if got := ask(t, e, `SELECT count(*) FROM frames`); got[0] != "0" {
+		t.Fatal(got)
+	}
+	// observations comes from a file; contributions shares its columns of every kind but geometry, drives has that.
+	for _, col := range []string{"h3", "h3_hex", "captured_at", "quality_ppm"} {
+		got := ask(t, e, fmt.Sprintf(`SELECT typeof(any_value(a.%s)) = typeof(any_value(b.%s)) FROM observations a FULL JOIN contributions b ON false`, col, col))
+		if got[0] != "true" {
+			t.Errorf("%s differs", col)
+		}
+	}
+	if got := ask(t, e, `SELECT typeof(any_value(a.geometry)) = typeof(any_value(b.geometry)), typeof(any_value(a.bbox)) = typeof(any_value(b.bbox)) FROM observations a FULL JOIN drives b ON false`); got[0] != "true true" {
+		t.Error(got)
+	}
+}

@@ -159,6 +159,21 @@ type Use struct {
 	Credits  int64     `lake:"credits" doc:"Charged."`
 }
 
+// Feature is a thing beside the road, placed from at least three published frames of one drive.
+type Feature struct {
+	Cell       survey.Cell   `lake:"h3" doc:"H3 cell at resolution 12."`
+	ID         string        `lake:"feature_id"`
+	Drive      string        `lake:"drive_id" doc:"That saw it; another drive that sees the same thing has a feature of its own."`
+	Class      string        `lake:"class" doc:"sign or text."`
+	Kind       string        `lake:"kind" doc:"For example red_ring, red_triangle, blue; empty when not told apart."`
+	FirstSeen  time.Time     `lake:"first_seen" unit:"us UTC"`
+	LastSeen   time.Time     `lake:"last_seen" unit:"us UTC"`
+	Sigma      float64       `lake:"sigma_m" unit:"m" doc:"One standard deviation along the worst direction."`
+	Frames     int64         `lake:"frames" doc:"That agree on the place."`
+	Confidence int64         `lake:"confidence_ppm" unit:"ppm" doc:"Of the best sighting."`
+	Geometry   lake.Geometry `lake:"geometry" doc:"Position, WGS 84."`
+}
+
 // Schemas of the datasets above.
 var (
 	Frames        = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
@@ -169,6 +184,7 @@ var (
 	Epochs        = lake.Schema{Name: "epochs", Version: 1, Doc: "Closed reward epochs."}
 	Allocations   = lake.Schema{Name: "allocations", Version: 1, Doc: "What contributors earned in closed epochs."}
 	Contributions = lake.Schema{Name: "contributions", Version: 1, Doc: "Frames that entered closed reward epochs, sorted by cell."}
+	Features      = lake.Schema{Name: "features", Version: 1, Doc: "Things beside the road, placed from published frames, sorted by cell."}
 	Findings      = lake.Schema{Name: "findings", Version: 1, Doc: "What is odd about drives with published frames."}
 	Usage         = lake.Schema{Name: "usage", Version: 1, Doc: "What customers' keys asked for, by day."}
 )

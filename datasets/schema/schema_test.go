@@ -27,10 +27,11 @@ func Example() {
 	// drives 1 12
 	// cells 1 12
 	// rejections 1 9
+	// findings 1 9
+	// features 1 13
 	// epochs 1 12
 	// allocations 1 6
 	// contributions 1 10
-	// findings 1 9
 	// usage 1 5
 }
 

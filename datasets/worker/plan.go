@@ -58,12 +58,13 @@ type plan struct {
 	rejections map[period]bool
 	usage      map[period]bool
 	cells      map[survey.Cell]bool
+	features   map[survey.Cell]bool
 	drop       []part
 }
 
 func newPlan(asOf time.Time) plan {
 	return plan{asOf: asOf, frames: map[frameKey]bool{}, drives: map[period]bool{}, findings: map[period]bool{}, rejections: map[period]bool{},
-		usage: map[period]bool{}, cells: map[survey.Cell]bool{}}
+		usage: map[period]bool{}, cells: map[survey.Cell]bool{}, features: map[survey.Cell]bool{}}
 }
 
 func (p *plan) add(ctx context.Context, q state.Querier, c state.Change) error {
@@ -74,6 +75,12 @@ func (p *plan) add(ctx context.Context, q state.Querier, c state.Change) error {
 			return err
 		}
 		p.cells[cell.Parent(partitionRes)] = true
+	case "feature": // came or went in the cell
+		cell, err := survey.ParseCell(c.Key)
+		if err != nil {
+			return err
+		}
+		p.features[cell.Parent(partitionRes)] = true
 	case "finding": // about the drive
 		var started int64
 		err := q.QueryRow(ctx, `SELECT started_at FROM drives WHERE id = $1`, c.Key).Scan(&started)
@@ -102,9 +109,13 @@ func (p *plan) add(ctx context.Context, q state.Querier, c state.Change) error {
 			if err := rows.Scan(&at, &cell); err != nil {
 				return err
 			}
-			p.frames[frameKey{periodOf(at, p.asOf), survey.Cell(cell).Parent(partitionRes)}] = true
+			r4 := survey.Cell(cell).Parent(partitionRes)
+			p.frames[frameKey{periodOf(at, p.asOf), r4}] = true
 		}
-		return rows.Err()
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return p.addFeatures(ctx, q, c.Key)
 	case "upload":
 		var completed int64
 		err := q.QueryRow(ctx, `SELECT completed_at FROM uploads WHERE id = $1`, c.Key).Scan(&completed)
@@ -115,6 +126,24 @@ func (p *plan) add(ctx context.Context, q state.Querier, c state.Change) error {
 		return err
 	}
 	return nil
+}
+
+// addFeatures adds the areas of a drive's features, which may lie beside the areas of its frames. Those that are gone
+// were marked by who removed them.
+func (p *plan) addFeatures(ctx context.Context, q state.Querier, drive string) error {
+	rows, err := q.Query(ctx, `SELECT DISTINCT cell FROM map_features WHERE drive_id = $1`, drive)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var cell int64
+		if err := rows.Scan(&cell); err != nil {
+			return err
+		}
+		p.features[survey.Cell(cell).Parent(partitionRes)] = true
+	}
+	return rows.Err()
 }
 
 // planDay adds what a new day asks for: every partition of cells, the uses of the days that ended, the months whose days

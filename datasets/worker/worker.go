@@ -277,6 +277,11 @@ func (w *Worker) write(ctx context.Context, p plan) ([]file, error) {
 			return nil, err
 		}
 	}
+	for _, r4 := range sorted(p.features, survey.Cell.String) {
+		if err := emit(w.features(ctx, r4)); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.epochs(ctx, emit); err != nil {
 		return nil, err
 	}
@@ -614,13 +619,39 @@ func (w *Worker) retireManifest(ctx context.Context, head []byte, made time.Time
 	return w.DB.Tx(ctx, func(tx *state.Tx) error { return retire(ctx, tx, old.Snapshot, w.now()) })
 }
 
+// Current is the snapshot that the head points to, and its bytes. NotFound before the first export.
+func Current(ctx context.Context, st *store.Store) (Snapshot, []byte, error) {
+	var snap Snapshot
+	b, _, err := st.Get(ctx, store.Lake, store.SnapshotHead, 1<<20)
+	if err != nil {
+		return snap, nil, err
+	}
+	var h Head
+	if err := json.Unmarshal(b, &h); err != nil {
+		return snap, nil, survey.Errorf(survey.Invalid, "snapshot head: %w", err)
+	}
+	if b, _, err = st.Get(ctx, store.Lake, h.Snapshot, 256<<20); err != nil {
+		return snap, nil, err
+	}
+	if err := json.Unmarshal(b, &snap); err != nil {
+		return snap, nil, survey.Errorf(survey.Invalid, "snapshot %s: %w", h.Snapshot, err)
+	}
+	if snap.Format != Format {
+		return snap, nil, survey.Errorf(survey.Unsupported, "snapshot %s has format %.40q, this version reads %s", h.Snapshot, snap.Format, Format).WithHint("use a newer roadcomb")
+	}
+	return snap, b, nil
+}
+
+// Format names the layout of the manifest.
+const Format = "roadcomb-snapshot/1"
+
 // Head points to the current snapshot.
 type Head struct {
 	Snapshot string `json:"snapshot"`
 }
 
 func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error) {
-	snap := Snapshot{Format: "roadcomb-snapshot/1", AsOf: asOf, Datasets: map[string]Dataset{}}
+	snap := Snapshot{Format: Format, AsOf: asOf, Datasets: map[string]Dataset{}}
 	rows, err := w.DB.Query(ctx, `SELECT dataset, partition_key, object, sha256, bytes, row_count FROM dataset_files ORDER BY dataset, partition_key`)
 	if err != nil {
 		return snap, err

@@ -280,6 +280,24 @@ func TestFindingsUsesAndContributionsAreExported(t *testing.T) {
 			t.Fatalf("%+v", got)
 		}
 
+		// A feature that three frames of a second drive agree on; when one of them is taken down, it goes.
+		w.drive("d2", monaco, time.Date(2024, 5, 8, 10, 0, 0, 0, time.UTC), 3)
+		lat, lon := monaco.E7()
+		w.exec(`INSERT INTO map_features (id, drive_id, class, kind, lat_e7, lon_e7, cell, sigma_mm, frames, first_seen, last_seen, confidence_ppm)
+			VALUES ('f1', 'd2', 'sign', 'blue', $1, $2, $3, 1500, 3, 1, 2, 900000)`, lat, lon, cell.Int64())
+		for i := range 3 {
+			w.exec(`INSERT INTO frame_features (frame_id, n, class, x, y, w, h, confidence_ppm, model, feature_id) VALUES ($1, 0, 'sign', 1, 1, 1, 1, 1, 'm', 'f1')`, fmt.Sprintf("d2-%03d", i))
+		}
+		if fs := read[schema.Feature](w, w.export(), "features"); len(fs) != 1 || fs[0].Sigma != 1.5 || fs[0].Cell != cell {
+			t.Fatalf("%+v", fs)
+		}
+		w.exec(`UPDATE frames SET state = 'removed', reason = 'removed' WHERE id = 'd2-001'`)
+		w.exec(`UPDATE drives SET revision = 1 WHERE id = 'd2'`)
+		w.index("d2", 1)
+		if fs := read[schema.Feature](w, w.export(), "features"); len(fs) != 0 {
+			t.Fatalf("%+v", fs)
+		}
+
 		// A finding about a drive that is exported already.
 		w.exec(`INSERT INTO findings (drive_id, kind, subject, score_ppm, evidence, found_at) VALUES ('d1', 'claimed_again', 'x', 5, '{}', 9)`)
 		if err := db.Tx(t.Context(), func(tx *state.Tx) error { return state.MarkChanged(t.Context(), tx, "finding", "d1") }); err != nil {

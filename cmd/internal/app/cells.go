@@ -3,7 +3,6 @@ package app
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -58,23 +57,8 @@ func rebuild(ctx context.Context, e *environ, p *platform) error {
 
 // snapshot is the lake's current manifest; NotFound before the first export.
 func (p *platform) snapshot(ctx context.Context) (dataworker.Snapshot, error) {
-	var snap dataworker.Snapshot
-	head, _, err := p.store.Get(ctx, store.Lake, store.SnapshotHead, 1<<20)
-	if err != nil {
-		return snap, err
-	}
-	var h dataworker.Head
-	if err := json.Unmarshal(head, &h); err != nil {
-		return snap, fmt.Errorf("snapshot head: %w", err)
-	}
-	body, _, err := p.store.Get(ctx, store.Lake, h.Snapshot, 256<<20)
-	if err != nil {
-		return snap, err
-	}
-	if err := json.Unmarshal(body, &snap); err != nil {
-		return snap, fmt.Errorf("snapshot %s: %w", h.Snapshot, err)
-	}
-	return snap, nil
+	snap, _, err := dataworker.Current(ctx, p.store)
+	return snap, err
 }
 
 // observations reads the snapshot's observations file by file, each checked against its hash, and counts them in n.

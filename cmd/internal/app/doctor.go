@@ -19,6 +19,7 @@ import (
 type doctorCmd struct {
 	settings
 	Listen string `help:"Where the APIs would listen." default:"127.0.0.1:8080" env:"ROADCOMB_LISTEN" placeholder:"ADDR"`
+	Flight string `help:"Where the datasets would be served over Arrow Flight SQL." default:"127.0.0.1:31337" env:"ROADCOMB_FLIGHT" placeholder:"ADDR"`
 	JSON   bool   `help:"As JSON."`
 }
 
@@ -96,6 +97,9 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		check("port of the object store", func() (string, error) { return free(c.S3Listen) }, "stop what uses it, or choose another with --s3-listen; a running roadcomb up uses it too")
 	}
 	check("port of the APIs", func() (string, error) { return free(c.Listen) }, "stop what uses it, or choose another with --listen; a running roadcomb up uses it too")
+	if c.Flight != "" {
+		check("port of the datasets", func() (string, error) { return free(c.Flight) }, "stop what uses it, or choose another with --flight; a running roadcomb up uses it too")
+	}
 	check("clock", func() (string, error) {
 		now := time.Now().UTC()
 		if now.Year() < 2024 {

@@ -12,6 +12,7 @@ import (
 )
 
 type keysCmd struct {
+	Limit  keysLimitCmd  `cmd:"" help:"Set what a key may use of the query engine."`
 	Create keysCreateCmd `cmd:"" help:"Make a key; its secret is shown this once."`
 	List   keysListCmd   `cmd:"" help:"List keys."`
 	Revoke keysRevokeCmd `cmd:"" help:"Revoke a key at once."`

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	datasetsapi "github.com/roadcomb/roadcomb/datasets/api"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	ingestworker "github.com/roadcomb/roadcomb/ingest/worker"
@@ -29,7 +30,6 @@ import (
 	rewardsapi "github.com/roadcomb/roadcomb/rewards/api"
 	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
-	"github.com/roadcomb/roadcomb/tiles/purge"
 	"github.com/roadcomb/roadcomb/tiles/viewer"
 	tilesworker "github.com/roadcomb/roadcomb/tiles/worker"
 	visionapi "github.com/roadcomb/roadcomb/vision/api"
@@ -48,7 +48,6 @@ type platform struct {
 	db      *state.DB
 	store   *store.Store
 	s3      *embeds3.Server // nil with an outside store
-	purge   *purge.Hook     // nil without a cache to tell
 
 	ingest   *ingestworker.Worker
 	vision   *visionworker.Worker
@@ -58,6 +57,7 @@ type platform struct {
 	tiles    *tilesworker.Worker
 	datasets *dataworker.Worker
 	rewards  *rewardsworker.Worker
+	queries  *queries // nil where questions about the datasets are not answered
 
 	// hold keeps the folds (tiles, export) from running as jobs: process runs them once at the end, as of one instant.
 	hold atomic.Bool
@@ -93,7 +93,6 @@ func (p *platform) start(ctx context.Context) (err error) {
 	}
 	// Before the embedded store, which changes the working folder that the library is searched from.
 	g, guardErr := openGuard(set.Models)
-	g, guardErr = realGuard(g, guardErr, set.on())
 	if guardErr != nil {
 		log.Warn("nothing will be published", "err", guardErr)
 	}
@@ -116,9 +115,6 @@ func (p *platform) start(ctx context.Context) (err error) {
 	if p.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
-	if p.purge, err = set.hook(p.db); err != nil {
-		return err
-	}
 	p.wire()
 	p.vision.GuardErr = guardErr
 	return nil
@@ -137,14 +133,13 @@ func (p *platform) wire() {
 			return err
 		}
 	}
-	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log, Purge: p.purge}
+	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
 	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Config: visionworker.Config{Workers: vis}}
 	if p.guard != nil { // a nil *Guard in the interface would not be nil
 		p.vision.Guard = p.guard.Guard
 	}
-	p.rehearse()
 }
 
 // guard is the detectors and the runtime they run in.
@@ -260,18 +255,18 @@ func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop f
 	}, nil
 }
 
-// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; w what
-// is served beside the APIs.
-func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
+// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
+// replaces the built-in page, or empty; basemap an archive of streets, or empty.
+func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
 	mux := &httpx.Routes{}
-	if err := p.register(mux, base, w); err != nil {
+	if err := p.register(mux, base, web, basemap); err != nil {
 		return nil, err
 	}
 	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
 }
 
 // register adds every route to mux.
-func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error {
+func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error {
 	api := httpx.NewAPI(mux, "roadcomb", Version)
 	oidc, err := p.set.OIDC.config(base)
 	if err != nil {
@@ -279,12 +274,16 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock()})
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
-	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,
-		Config: tilesapi.Config{PublicURL: base, Basemap: w.Basemap}})
+	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
 	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
+	if p.queries != nil {
+		if err := datasetsapi.Register(mux, api, datasetsapi.Deps{Access: p.queries.access, Backend: p.queries.super.Backend(), Snapshot: p.queries.mirror.Snapshot, Log: p.log}); err != nil {
+			return err
+		}
+	}
 	// The page uploads straight to the object store.
 	connect := p.set.S3
 	switch {
@@ -293,7 +292,7 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	case p.s3 != nil:
 		connect = p.s3.Endpoint
 	}
-	page, err := viewer.Handler(viewer.Config{Dir: w.Web, Connect: []string{connect}})
+	page, err := viewer.Handler(viewer.Config{Dir: web, Connect: []string{connect}})
 	if err != nil {
 		return err
 	}

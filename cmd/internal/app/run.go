@@ -43,23 +43,23 @@ type cli struct {
 	Config kong.ConfigFlag `help:"JSON file of settings, one object per command." placeholder:"FILE"`
 	Log    string          `help:"Least level logged to stderr: debug, info, warn, error." enum:"debug,info,warn,error" default:"warn" env:"ROADCOMB_LOG"`
 
-	Up      upCmd      `cmd:"" help:"Run the whole network on this machine: store, state, workers, APIs and web map."`
-	Store   storeCmd   `cmd:"" help:"Run the object store alone, for processes that share it."`
-	Serve   serveCmd   `cmd:"" help:"Run the APIs and the web map against outside servers."`
-	Work    workCmd    `cmd:"" help:"Run workers against outside servers."`
-	Tick    tickCmd    `cmd:"" help:"Run what is due once: tiles, datasets, epochs, sweeping."`
-	Process processCmd `cmd:"" help:"Run the whole chain once over local footage, and exit."`
-	Query   queryCmd   `cmd:"" help:"Ask the datasets in SQL."`
-	Cells   cellsCmd   `cmd:"" help:"The state of cells."`
-	Keys    keysCmd    `cmd:"" help:"Customers' API keys."`
-	Vision  visionCmd  `cmd:"" help:"Look at frames again, or take one down."`
-	Tiles   tilesCmd   `cmd:"" help:"Map tiles from files."`
-	Rewards rewardsCmd `cmd:"" help:"Check and explain published epochs."`
-	Models  modelsCmd  `cmd:"" help:"Get, list and check privacy models."`
-	Detect  detectCmd  `cmd:"" help:"Find faces and plates in images."`
-	Eval    evalCmd    `cmd:"" help:"Measure how well privacy works."`
-	Sim     simCmd     `cmd:"" name:"simulate" help:"Drive a made-up fleet through the API."`
-	Doctor  doctorCmd  `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
+	Up           upCmd           `cmd:"" help:"Run the whole network on this machine: store, state, workers, APIs and web map."`
+	Store        storeCmd        `cmd:"" help:"Run the object store alone, for processes that share it."`
+	Serve        serveCmd        `cmd:"" help:"Run the APIs and the web map against outside servers."`
+	Work         workCmd         `cmd:"" help:"Run workers against outside servers."`
+	Tick         tickCmd         `cmd:"" help:"Run what is due once: tiles, datasets, epochs, sweeping."`
+	Process      processCmd      `cmd:"" help:"Run the whole chain once over local footage, and exit."`
+	Query        queryCmd        `cmd:"" help:"Ask the datasets in SQL."`
+	QueryProcess queryProcessCmd `cmd:"" hidden:"" help:"Answer customers' SQL; started by the server."`
+	Cells        cellsCmd        `cmd:"" help:"The state of cells."`
+	Keys         keysCmd         `cmd:"" help:"Customers' API keys."`
+	Vision       visionCmd       `cmd:"" help:"Look at frames again, or take one down."`
+	Tiles        tilesCmd        `cmd:"" help:"Map tiles from files."`
+	Rewards      rewardsCmd      `cmd:"" help:"Check and explain published epochs."`
+	Models       modelsCmd       `cmd:"" help:"Get, list and check privacy models."`
+	Detect       detectCmd       `cmd:"" help:"Find faces and plates in images."`
+	Eval         evalCmd         `cmd:"" help:"Measure how well privacy works."`
+	Doctor       doctorCmd       `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
 
 	Operators operatorsCmd `cmd:"" help:"Who runs the network, and what they may do."`
 	Audit     auditCmd     `cmd:"" help:"What operators did, and whether the log of it is whole."`

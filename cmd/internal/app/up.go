@@ -41,6 +41,7 @@ func (w webSettings) base(l net.Listener) string {
 type upCmd struct {
 	settings
 	webSettings
+	querySettings
 	Drive        []string `help:"Upload this footage once the network runs." type:"path" placeholder:"PATH"`
 	Trim         float64  `help:"Metres cut from both ends of the drives that --drive uploads; 0 means the network's default (500 m); -1, the default, keeps all, because this network is your own." default:"-1"`
 	Demo         bool     `help:"Upload a small made-up drive if the network is empty."`
@@ -72,7 +73,12 @@ func (c *upCmd) run(ctx context.Context, e *environ, p *platform) error {
 
 // serve runs HTTP, workers and the ticker until ctx ends or the job, if any, asks to stop.
 func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listener, base string, job func(context.Context) error) error {
-	h, err := p.handler(c.base(l), c.webSettings)
+	var err error
+	if p.queries, err = p.openQueries(c.querySettings); err != nil {
+		l.Close()
+		return err
+	}
+	h, err := p.handler(c.base(l), c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
@@ -88,6 +94,9 @@ func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listen
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return httpx.Serve(gctx, l, h, p.log) })
 	g.Go(func() error { return p.ticker(gctx, time.Minute) })
+	if p.queries != nil {
+		g.Go(func() error { return p.queries.run(gctx) })
+	}
 	g.Go(func() error {
 		err := job(gctx)
 		if err != nil && gctx.Err() == nil {
@@ -150,6 +159,9 @@ func (c *upCmd) footage(ctx context.Context, e *environ, p *platform, base strin
 		}
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
+	if p.queries != nil {
+		fmt.Fprintf(e.stdout, "datasets: grpc://%s\n", p.queries.addr())
+	}
 	return nil
 }
 
@@ -181,7 +193,7 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
-		now := p.set.now()
+		now := time.Now().UTC()
 		if today := now.Truncate(24 * time.Hour); !today.Equal(day) {
 			if err := p.tick(ctx, now); err != nil {
 				if ctx.Err() != nil {
@@ -216,7 +228,7 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 	} else if n > 0 {
 		p.log.Info("originals expired", "objects", n)
 	}
-	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Clock: p.set.clock()}, 0); err != nil {
+	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
 		return err
 	}
 	if err := p.reindexRoads(ctx); err != nil {
@@ -276,6 +288,7 @@ func makeDemo(ctx context.Context, dir string, now time.Time) error {
 type serveCmd struct {
 	settings
 	webSettings
+	querySettings
 }
 
 func (c *serveCmd) Run(ctx context.Context, e *environ) error {
@@ -290,14 +303,24 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 	if err != nil {
 		return err
 	}
+	if p.queries, err = p.openQueries(c.querySettings); err != nil {
+		l.Close()
+		return err
+	}
 	base := "http://" + l.Addr().String()
-	h, err := p.handler(c.base(l), c.webSettings)
+	h, err := p.handler(c.base(l), c.Web, c.Basemap)
 	if err != nil {
 		l.Close()
 		return err
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
-	return httpx.Serve(ctx, l, h, p.log)
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return httpx.Serve(gctx, l, h, p.log) })
+	if p.queries != nil {
+		fmt.Fprintf(e.stdout, "datasets: grpc://%s\n", p.queries.addr())
+		g.Go(func() error { return p.queries.run(gctx) })
+	}
+	return g.Wait()
 }
 
 // outside refuses embedded servers for a verb that shares them with other processes.
@@ -340,5 +363,5 @@ func (c *tickCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("tick"); err != nil {
 		return err
 	}
-	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, c.now()) })
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, time.Now().UTC()) })
 }
