@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"reflect"
 	"testing"
 	"time"
 
@@ -168,4 +169,49 @@ func BenchmarkEncode(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.N)*100_000/b.Elapsed().Seconds(), "rows/s")
+}
+
+func TestAStreamHoldsTheRowsAndShowsWhenItIsCutShort(t *testing.T) {
+	want := rows(20_000)
+	b, err := lake.EncodeStream(map[string]string{"as_of": "2024"}, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := func(b []byte) ([]row, error) {
+		var got []row
+		err := lake.ScanStream(bytes.NewReader(b), func(rs []row) error { got = append(got, rs...); return nil })
+		return got, err
+	}
+	got, err := read(b)
+	if err != nil || !reflect.DeepEqual(got, decoded(t, want)) {
+		t.Fatalf("%d rows, %v", len(got), err)
+	}
+	if got, err := read(append(b, "Code: 241"...)); err != nil || len(got) != len(want) {
+		t.Fatal(err)
+	}
+	for _, n := range []int{0, 3, 500, len(b) / 2, len(b) - 8, len(b) - 1} {
+		if _, err := read(b[:n]); survey.KindOf(err) != survey.Invalid {
+			t.Errorf("%d of %d bytes: %v", n, len(b), err)
+		}
+	}
+	none, err := lake.EncodeStream[row](nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(none); err != nil || len(got) != 0 {
+		t.Fatal(got, err)
+	}
+}
+
+// decoded is what a file of the rows gives back.
+func decoded(t *testing.T, rs []row) []row {
+	b, err := lake.Encode(schema, rs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := lake.Decode[row](b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
 }

@@ -62,24 +62,12 @@ func Scan[T any](src Source, fn func(rows []T) error) (err error) {
 		return survey.Errorf(survey.Invalid, "parquet: %w", err)
 	}
 	defer rr.Release()
-	buf := make([]T, batch)
+	var buf []T
 	for rr.Next() {
-		rec := rr.Record()
-		n := int(rec.NumRows())
-		if n > len(buf) {
-			buf = make([]T, n)
+		if buf, err = fill(fs, rr.Record(), buf); err != nil {
+			return err
 		}
-		clear(buf[:n])
-		for _, f := range fs {
-			idx := rec.Schema().FieldIndices(f.name)
-			if len(idx) == 0 {
-				continue
-			}
-			if err := f.read(rec.Column(idx[0]), n, func(i int) unsafe.Pointer { return unsafe.Add(unsafe.Pointer(&buf[i]), f.off) }); err != nil {
-				return err
-			}
-		}
-		if err := fn(buf[:n]); err != nil {
+		if err := fn(buf); err != nil {
 			return err
 		}
 	}

@@ -17,6 +17,8 @@ import (
 
 type cellsCmd struct {
 	Rebuild cellsRebuildCmd `cmd:"" help:"Recompute every cell from the observations in the lake alone."`
+	Fold    cellsFoldCmd    `cmd:"" help:"Fold observations, however many, into a file of cells, reading only new days."`
+	Check   cellsCheckCmd   `cmd:"" help:"Compare every live cell with the fold of the lake's observations."`
 }
 
 type cellsRebuildCmd struct{ settings }
@@ -31,13 +33,18 @@ func (c *cellsRebuildCmd) Run(ctx context.Context, e *environ) error {
 	})
 }
 
-func rebuild(ctx context.Context, e *environ, p *platform) error {
+// exported fails while the lake lacks changes.
+func (p *platform) exported(ctx context.Context) error {
 	left, err := state.Changes(ctx, p.db, "datasets")
-	if err != nil {
-		return err
+	if err == nil && len(left) > 0 {
+		err = survey.Errorf(survey.Conflict, "%d changes are not in the lake yet", len(left)).WithHint("let the export finish first: roadcomb tick, and a worker")
 	}
-	if len(left) > 0 {
-		return survey.Errorf(survey.Conflict, "%d changes are not in the lake yet", len(left)).WithHint("let the export finish first: roadcomb tick, and a worker")
+	return err
+}
+
+func rebuild(ctx context.Context, e *environ, p *platform) error {
+	if err := p.exported(ctx); err != nil {
+		return err
 	}
 	snap, err := p.snapshot(ctx)
 	if err != nil {

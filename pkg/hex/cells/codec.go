@@ -36,6 +36,17 @@ func readSeen(b []byte, s *freshness.Seen) error {
 	return nil
 }
 
+// AppendSeen appends the binary form of Seen to b.
+func (r Row) AppendSeen(b []byte) []byte { return appendSeen(b, &r.Seen) }
+
+// ParseSeen reads what AppendSeen writes; anything else is Invalid.
+func ParseSeen(b []byte) (s freshness.Seen, err error) {
+	if err := readSeen(b, &s); err != nil {
+		return s, survey.Errorf(survey.Invalid, "cells: %w", err)
+	}
+	return s, nil
+}
+
 // entry is what one drive contributes to one base cell.
 type entry struct {
 	cell survey.Cell

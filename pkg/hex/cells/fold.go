@@ -41,7 +41,7 @@ func FoldSQL(d Dialect, source string) string {
 	}
 	us := func(expr string) string { return fmt.Sprintf(micros, expr) }
 	return `SELECT h3, ` + placeSQL() + ` AS place, CAST(COUNT(*) AS BIGINT) AS observations,
-	CAST(SUM(quality_ppm) AS BIGINT) AS quality_sum, MAX(quality_ppm) AS best_quality,
+	CAST(SUM(quality_ppm) AS BIGINT) AS quality_sum, CAST(MAX(quality_ppm) AS BIGINT) AS best_quality,
 	` + us("MIN(captured_at)") + ` AS first_seen, ` + us("MAX(captured_at)") + ` AS last_seen, ` + us("MAX(received_at)") + ` AS last_received
 FROM ` + source + `
 GROUP BY h3, place`

@@ -5,9 +5,7 @@ package roadstate
 
 import (
 	"context"
-	"crypto/sha256"
 	"fmt"
-	"io"
 	"math"
 	"os"
 	"time"
@@ -32,12 +30,10 @@ func Open(ctx context.Context, path string) (*Roads, error) {
 		return nil, survey.Errorf(survey.NotFound, "OSM extract: %w", err).WithHint("give an .osm.pbf file of the region, such as one from Geofabrik")
 	}
 	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
+	r := &Roads{}
+	if r.Extract, _, err = survey.HashReader(f); err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "OSM extract %s: %w", path, err)
 	}
-	r := &Roads{}
-	h.Sum(r.Extract[:0])
 	if r.Network, err = roads.Read(ctx, f); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -1,0 +1,32 @@
+"""ClickHouse's engine (chdb) behind the part of its HTTP interface that the fold speaks: SQL in a POST, the answer in the
+format that the SQL names, and status 500 with the message for an error. Writes its port to the file named first."""
+
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import chdb
+
+
+class Handler(BaseHTTPRequestHandler):
+    def do_POST(self):
+        sql = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        body, fmt = sql.rsplit(" FORMAT ", 1)
+        try:
+            out = chdb.query(body, fmt).bytes()
+            status = 200
+        except Exception as e:
+            out = str(e).encode()
+            status = 500
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(out)))
+        self.end_headers()
+        self.wfile.write(out)
+
+    def log_message(self, *args):
+        sys.stderr.write(args[0] % args[1:] + "\n")
+
+
+server = HTTPServer(("127.0.0.1", 0), Handler)
+with open(sys.argv[1], "w") as f:
+    f.write(str(server.server_port))
+server.serve_forever()
