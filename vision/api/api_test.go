@@ -16,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/vision/api"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/worker"
 )
 
@@ -75,7 +76,9 @@ func published(t *testing.T, db *state.DB) network {
 
 func (n network) look(run int) {
 	n.t.Helper()
-	w := &worker.Worker{DB: n.db, Store: n.st, Guard: guard{{Class: survey.ClassPlate, X: 300, Y: 300, W: 60, H: 30, Confidence: .9, Model: "test"}}}
+	l := lab.Local(lab.Tools{Guard: guard{{Class: survey.ClassPlate, X: 300, Y: 300, W: 60, H: 30, Confidence: .9, Model: "test"}}})
+	defer l.Close()
+	w := &worker.Worker{DB: n.db, Store: n.st, Lab: l}
 	if err := w.Part(n.t.Context(), state.VisionArgs{DriveID: "d", Run: run}); err != nil {
 		n.t.Fatal(err)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/infer"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	"github.com/roadcomb/roadcomb/vision/redact"
 	"github.com/roadcomb/roadcomb/vision/worker"
@@ -89,6 +90,8 @@ func BenchmarkPart(b *testing.B) {
 	const frames = 8
 	images := dashcam(b, frames)
 	g := openGuard(b, detect.Options{})
+	l := lab.Local(lab.Tools{Guard: g})
+	defer l.Close()
 	var kernels, stage, kernelsCPU, stageCPU time.Duration
 	tm := new(worker.Timings)
 	workers := runtime.GOMAXPROCS(0)
@@ -115,7 +118,7 @@ func BenchmarkPart(b *testing.B) {
 		kernels += time.Since(start)
 		kernelsCPU += cpu(b) - used
 		start, used = time.Now(), cpu(b)
-		w := &worker.Worker{DB: d.db, Store: d.st, Guard: g, Timings: tm, Config: worker.Config{Workers: workers}}
+		w := &worker.Worker{DB: d.db, Store: d.st, Lab: l, Timings: tm, Config: worker.Config{Workers: workers}}
 		if err := w.Part(b.Context(), state.VisionArgs{DriveID: d.id}); err != nil {
 			b.Fatal(err)
 		}

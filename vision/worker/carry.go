@@ -24,16 +24,18 @@ const (
 
 // carry adds to the frame what its neighbours show: from the next frame backwards, and, before this frame's pixels are
 // covered, from this frame to the next one.
-func (w *Worker) carry(_ context.Context, s *shot) error {
+func (w *Worker) carry(ctx context.Context, s *shot) error {
 	s.boxes = append(s.boxes, s.carried...)
 	n := s.next
 	if n == nil || n.im == nil || n.verdict.Reason != "" {
 		return nil
 	}
-	back := unmatched(n.boxes, s.boxes, s.im.Width()) // found there; what was carried there is not in yet
 	found := len(s.boxes) - len(s.ages)
-	var forth []survey.Box
+	var forth, back []survey.Box
 	var ages []int
+	for _, i := range unmatched(n.boxes, s.boxes, s.im.Width()) { // found there; what was carried there is not in yet
+		back = append(back, n.boxes[i])
+	}
 	for i, b := range s.boxes {
 		age := 0
 		if i >= found {
@@ -44,13 +46,24 @@ func (w *Worker) carry(_ context.Context, s *shot) error {
 		}
 	}
 	left := unmatched(forth, n.boxes, s.im.Width())
-	for _, i := range left {
-		if c, ok := follow(s, forth[i], n); ok {
+	for k, i := range left {
+		forth[k], ages[k] = forth[i], ages[i] // i ≥ k
+	}
+	forth = forth[:len(left)]
+	seen, err := w.follow(ctx, s, forth, n)
+	if err != nil {
+		return err
+	}
+	for i, c := range seen {
+		if c.Carried && !known(c, n.boxes) && !known(c, n.carried) {
 			n.carried, n.ages = append(n.carried, c), append(n.ages, ages[i])
 		}
 	}
-	for _, i := range back {
-		if c, ok := follow(n, n.boxes[i], s); ok {
+	if seen, err = w.follow(ctx, n, back, s); err != nil {
+		return err
+	}
+	for _, c := range seen {
+		if c.Carried && !known(c, s.boxes) && !known(c, s.carried) {
 			s.boxes = append(s.boxes, c)
 		}
 	}
@@ -96,27 +109,36 @@ func reach(b survey.Box, width int) int {
 	return int(2*math.Max(b.W, b.H) + carryReachShare*float64(width))
 }
 
-// follow looks for a box of one frame in the other, and reports false where the other covers the place already.
-func follow(from *shot, b survey.Box, to *shot) (survey.Box, bool) {
-	if b.Confidence < carryLeast {
-		return b, false
+// follow looks for boxes of one frame in the other. Those seen again are marked as carried, at their new place.
+func (w *Worker) follow(ctx context.Context, from *shot, boxes []survey.Box, to *shot) ([]survey.Box, error) {
+	var places []image.Rectangle
+	var far []int
+	var out []survey.Box
+	for _, b := range boxes {
+		if b.Carried = false; b.Confidence < carryLeast {
+			b.W = 0 // not followed
+		}
+		out = append(out, b)
+		places = append(places, image.Rect(int(b.X), int(b.Y), int(math.Ceil(b.X+b.W)), int(math.Ceil(b.Y+b.H))))
+		far = append(far, reach(b, to.im.Width()))
 	}
-	box := image.Rect(int(b.X), int(b.Y), int(math.Ceil(b.X+b.W)), int(math.Ceil(b.Y+b.H)))
-	place, like := from.im.Follow(box, to.im, reach(b, to.im.Width()))
-	if like < carryLikeness || place.Empty() {
-		return b, false
+	at, like, err := from.im.Follow(ctx, stepLimit, to.im, places, far)
+	if err != nil {
+		return nil, err
 	}
-	b.X, b.Y, b.W, b.H = float64(place.Min.X), float64(place.Min.Y), float64(place.Dx()), float64(place.Dy())
-	b.Confidence *= like
-	b.Carried = true
-	for _, known := range [2][]survey.Box{to.boxes, to.carried} {
-		for _, k := range known {
-			if same(k, b) {
-				return b, false
-			}
+	for i, place := range at {
+		if b := &out[i]; like[i] >= carryLikeness && !place.Empty() && b.W > 0 {
+			b.X, b.Y, b.W, b.H = float64(place.Min.X), float64(place.Min.Y), float64(place.Dx()), float64(place.Dy())
+			b.Confidence *= like[i]
+			b.Carried = true
 		}
 	}
-	return b, true
+	return out, nil
+}
+
+// known reports whether the place is covered already.
+func known(b survey.Box, by []survey.Box) bool {
+	return slices.ContainsFunc(by, func(k survey.Box) bool { return same(k, b) })
 }
 
 // same reports whether a holds at least half of b: then what b shows was found there, and more exactly.

@@ -9,25 +9,24 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/lab"
 )
 
-// films keeps the film that the frames of a part are cut from open between frames, in a file of its own on disk, since
-// decoders want to jump. Frames must come in the order of their times.
+// films keeps the film that the frames of a part are cut from between frames, in a file of its own on disk, since decoders
+// want to jump. Frames must come in the order of their times.
 type films struct {
+	lab    *lab.Lab
 	object string
-	film   *cv.Film
 	file   string
 	err    error // verdict on every frame of the film
 }
 
 func (f *films) Close() {
-	if f.film != nil {
-		f.film.Close()
-	}
 	if f.file != "" {
+		f.lab.CloseFilm(f.file)
 		os.Remove(f.file)
 	}
-	*f = films{}
+	*f = films{lab: f.lab}
 }
 
 // cut decodes the shot's frame out of its film.
@@ -47,7 +46,7 @@ func (f *films) cut(w *Worker, ctx context.Context, s *shot) error {
 	if f.err != nil {
 		return f.err
 	}
-	im, _, err := f.film.At(s.filmPTS, w.Config.Limits)
+	im, err := f.lab.Cut(ctx, f.file, s.filmPTS, w.Config.Limits, stepLimit)
 	if err != nil {
 		return undecodable(err, cv.Header{Width: s.width, Height: s.height})
 	}
@@ -78,9 +77,6 @@ func (f *films) open(w *Worker, ctx context.Context, s *shot) error {
 	}
 	if got != s.sha {
 		return reject(survey.ReasonHashMismatch, "", nil)
-	}
-	if f.film, err = cv.OpenFilm(f.file); err != nil {
-		return reject(survey.ReasonUndecodable, "The film cannot be decoded.", nil)
 	}
 	return nil
 }

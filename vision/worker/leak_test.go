@@ -12,6 +12,10 @@ import (
 //
 // The library of ONNX Runtime is looked for before a test starts the embedded store, which changes the working folder.
 func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		child()
+		return
+	}
 	if lib, err := infer.FindLibrary(); err == nil {
 		os.Setenv(infer.LibraryEnv, lib)
 	}

@@ -7,19 +7,28 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/vision/lab"
 )
 
-// A picture can end the process: native code may crash on it, or the kernel may kill the worker for its memory. Nothing
-// of ours runs then, so what was in hand must have been written down before. A part that begins notes so; if an earlier
-// beginning had no end, a worker died on it, and its frames are taken one by one, each noted before it is touched. A
-// frame that was in hand alone when a worker died, poisonedAfter times (and once among others before), is quarantined as
-// poisoned and not touched again in this run. Once alone is not enough: workers also die of other things, and a fleet
-// that restarts its machines would hold back good frames.
+// A picture can crash native code, or make it take all memory. That ends the child that works on pictures (package lab),
+// and, for reasons of the machine, this process may end too.
+//
+// When the child dies, the frames that were in hand are taken one by one (afterDeath); the one it dies on again is
+// quarantined as poisoned.
+//
+// When this process dies, nothing of ours runs, so what was in hand must have been written down before. A part that
+// begins notes so; if an earlier beginning had no end, a worker died on it, and its frames are taken one by one, each
+// noted before it is touched. A frame that was in hand alone when a worker died, poisonedAfter times (and once among
+// others before), is quarantined as poisoned and not touched again in this run. Once alone is not enough: workers also
+// die of other things, and a fleet that restarts its machines would hold back good frames.
 //
 // A note that could not be taken back, because the database was away, says nothing of a death: the process keeps it in
 // mind and takes it back before it begins anything else.
 
-const poisonedAfter = 2
+const (
+	poisonedAfter = 2 // deaths of workers with the frame alone in hand
+	maxTries      = 2 // deaths of the child with the frame in hand
+)
 
 // notes are those that this process still has to take back.
 type notes struct {
@@ -85,51 +94,90 @@ func (w *Worker) ended(ctx context.Context, a state.VisionArgs) {
 	}
 }
 
-// oneByOne takes the frames of a part that a worker died on.
-func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot) error {
-	w.log().Warn("a worker died on this part; its frames are taken one by one", "drive", a.DriveID, "part", a.Part)
-	var fs films
-	defer fs.Close()
-	alone := func(s *shot, do func()) error {
-		poisoned, err := w.inHand(ctx, s.id, a.Run)
-		if err != nil {
-			return err
-		}
-		if poisoned {
-			s.verdict = survey.Reject(survey.ReasonPoisoned, "", nil)
-			return nil
-		}
-		do()
-		if err := w.takeBack(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
-			return err
-		}
-		return s.err
-	}
-	look := func(s *shot) error {
-		return alone(s, func() {
-			steps := lookSteps
-			if s.filmPTS >= 0 {
-				steps = filmSteps
-				w.run(ctx, s, []step{{"cut", fs.cut}})
-			}
-			w.run(ctx, s, steps)
-		})
-	}
+// afterDeath goes on with a part after the lab died: first with each frame that was in hand, and those before it, alone,
+// then with the others as usual.
+func (w *Worker) afterDeath(ctx context.Context, cfg Config, a state.VisionArgs, shots []*shot) error {
+	last := -1
 	for i, s := range shots {
-		if i == 0 {
+		if s.tries > 0 && !s.done {
+			last = i
+		}
+	}
+	if err := w.oneByOne(ctx, a, shots[:last+1]); err != nil {
+		return err
+	}
+	return w.sideBySide(ctx, cfg, shots)
+}
+
+// oneByOne takes frames that a worker or the lab died on.
+func (w *Worker) oneByOne(ctx context.Context, a state.VisionArgs, shots []*shot) error {
+	if len(shots) > 0 {
+		w.log().Warn("something died on frames of this part; they are taken one by one", "drive", a.DriveID, "part", a.Part, "frames", len(shots))
+	}
+	fs := films{lab: w.Lab}
+	defer fs.Close()
+	look := func(s *shot) error {
+		for !s.done && s.verdict.Reason == "" && !s.im.Alive() {
+			s.again()
+			if err := w.alone(ctx, a, s, func() {
+				steps := lookSteps
+				if s.filmPTS >= 0 {
+					steps = filmSteps
+					w.run(ctx, s, []step{{"cut", fs.cut}})
+				}
+				w.run(ctx, s, steps)
+			}); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, s := range shots {
+		for !s.done {
 			if err := look(s); err != nil {
 				return err
 			}
-		}
-		if i+1 < len(shots) {
-			if err := look(shots[i+1]); err != nil {
-				return err
+			if s.next != nil {
+				if err := look(s.next); err != nil {
+					return err
+				}
+			}
+			switch {
+			case s.verdict.Reason != "":
+				s.done = true
+			case s.im.Alive(): // the lab may have died on its neighbour
+				if err := w.alone(ctx, a, s, func() { w.show(ctx, s) }); err != nil {
+					return err
+				}
 			}
 		}
-		if err := alone(s, func() { w.show(ctx, s) }); err != nil {
-			return err
-		}
 		s.close()
+	}
+	return nil
+}
+
+// alone does something with one frame in hand. If the lab dies of it, that counts as a try and is no error.
+func (w *Worker) alone(ctx context.Context, a state.VisionArgs, s *shot, do func()) error {
+	poison := func() { s.verdict = survey.Reject(survey.ReasonPoisoned, "", map[string]any{"tries": maxTries}) }
+	poisoned, err := w.inHand(ctx, s.id, a.Run)
+	if err != nil {
+		return err
+	}
+	if poisoned {
+		poison()
+		return nil
+	}
+	do()
+	if err := w.takeBack(context.WithoutCancel(ctx), `DELETE FROM vision_frames_begun WHERE frame_id = $1 AND run = $2`, string(s.id), a.Run); err != nil {
+		return err
+	}
+	if !errors.Is(s.err, lab.ErrDied) || lab.Blameless(s.err) {
+		return s.err
+	}
+	s.again()
+	if s.tries >= maxTries {
+		w.log().Error("frame not published", "frame", s.id, "reason", survey.ReasonPoisoned)
+		poison()
 	}
 	return nil
 }

@@ -24,17 +24,11 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	"github.com/roadcomb/roadcomb/vision/quality"
 	"github.com/roadcomb/roadcomb/vision/redact"
 )
-
-// Guard finds what must be made unreadable; *detect.Guard is the one that ships. Its answer is all or nothing.
-type Guard interface {
-	Detect(ctx context.Context, im *cv.Image) ([]survey.Box, error)
-	Models() []survey.ModelRef
-	Margin() float64
-}
 
 // Config of a Worker. The zero value works.
 type Config struct {
@@ -73,10 +67,7 @@ type Worker struct {
 	Store *store.Store
 	Log   *slog.Logger     // nil discards
 	Clock func() time.Time // nil means time.Now
-
-	// Guard looks at frames. When it is nil nothing is published, and GuardErr says why (models.Reason).
-	Guard    Guard
-	GuardErr error
+	Lab   *lab.Lab         // where pictures are worked on
 
 	Config  Config
 	Timings *Timings // collects where the time goes; nil does not
@@ -110,7 +101,9 @@ type shot struct {
 	next      *shot // the neighbour behind it, if there is one
 	hasRoom   bool  // counted in the budget
 	body      []byte
-	im        *cv.Image
+	im        *lab.Picture
+	done      bool // shown, or with a verdict
+	tries     int  // how often the lab died with this frame in hand
 	quality   survey.Quality
 	boxes     []survey.Box
 	carried   []survey.Box // from the frame before
@@ -181,6 +174,9 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 	} else {
 		err = w.sideBySide(ctx, cfg, shots)
 	}
+	for round := 0; errors.Is(err, lab.ErrDied) && round <= len(shots); round++ {
+		err = w.afterDeath(ctx, cfg, args, shots)
+	}
 	for _, s := range shots {
 		s.close()
 	}
@@ -213,6 +209,15 @@ func (s *shot) close() {
 	s.im, s.body, s.jpeg = nil, nil, nil
 }
 
+// again takes the frame back to its beginning. What a neighbour lent it stays.
+func (s *shot) again() {
+	s.close()
+	s.err, s.hasRoom = nil, false
+	if s.verdict.Reason == "" {
+		s.boxes, s.quality = nil, survey.Quality{}
+	}
+}
+
 // sideBySide looks at several frames at a time, holding no more pictures than the budget, and shows them in order. A
 // frame is shown when its neighbour has been looked at.
 func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) error {
@@ -222,15 +227,22 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 	defer cancel()
 
 	looked := make([]chan struct{}, len(shots))
-	for i := range looked {
+	for i, s := range shots {
 		looked[i] = make(chan struct{})
+		if !s.done {
+			s.again()
+		}
 	}
 	room := budget{semaphore.NewWeighted(cfg.PixelBudget), cfg.PixelBudget / 3}
 	hands := make(chan struct{}, cfg.Workers)
 	wg.Go(func() {
-		var fs films
+		fs := films{lab: w.Lab}
 		defer fs.Close()
 		for i, s := range shots {
+			if s.done {
+				close(looked[i])
+				continue
+			}
 			select {
 			case hands <- struct{}{}:
 			case <-ctx.Done():
@@ -259,19 +271,23 @@ func (w *Worker) sideBySide(ctx context.Context, cfg Config, shots []*shot) erro
 	var first error
 	for i, s := range shots {
 		<-looked[i]
+		errs := []error{s.err}
 		if i+1 < len(shots) {
 			<-looked[i+1]
+			errs = append(errs, shots[i+1].err) // what it shows would be missing here
 		}
-		if s.err == nil && first == nil {
+		if first == nil && errors.Join(errs...) == nil && !s.done {
 			w.show(ctx, s)
+			errs = append(errs, s.err)
 		}
-		if s.err != nil && first == nil {
-			first = s.err
+		if err := errors.Join(errs...); err != nil && first == nil {
+			first = err
 			cancel()
 		}
 		s.close()
 		if s.hasRoom {
 			room.give(s.pixels())
+			s.hasRoom = false
 		}
 	}
 	return first
@@ -284,6 +300,7 @@ func (w *Worker) show(ctx context.Context, s *shot) {
 		steps = steps[:1]
 	}
 	w.run(ctx, s, steps)
+	s.done = s.err == nil
 }
 
 // budget bounds the pixels held at once. A picture counts for most pixels at most, so that three always fit.
@@ -317,6 +334,9 @@ func (w *Worker) run(ctx context.Context, s *shot, steps []step) {
 			w.log().Info("frame not published", "frame", s.id, "step", st.name, "reason", v.v.Reason)
 		default:
 			s.err = fmt.Errorf("%s frame %s: %w", st.name, s.id, err)
+			if errors.Is(err, lab.ErrDied) && !lab.Blameless(err) {
+				s.tries++
+			}
 		}
 	}
 }
@@ -353,8 +373,8 @@ func (w *Worker) read(ctx context.Context, s *shot) error {
 	return nil
 }
 
-func (w *Worker) decode(_ context.Context, s *shot) error {
-	im, h, err := cv.Decode(s.body, w.Config.Limits)
+func (w *Worker) decode(ctx context.Context, s *shot) error {
+	im, h, err := w.Lab.Decode(ctx, s.body, w.Config.Limits, stepLimit)
 	s.body = nil
 	if err != nil {
 		return undecodable(err, h)
@@ -363,6 +383,10 @@ func (w *Worker) decode(_ context.Context, s *shot) error {
 	return nil
 }
 
+// stepLimit is how long a step other than detection may take on one frame, before its process is taken to be stuck.
+const stepLimit = 30 * time.Second
+
+// undecodable is the verdict on a frame that cannot be decoded; other errors stay what they are.
 func undecodable(err error, h cv.Header) error {
 	vars := map[string]any{"width": h.Width, "height": h.Height}
 	switch {
@@ -370,8 +394,10 @@ func undecodable(err error, h cv.Header) error {
 		return reject(survey.ReasonPixelBomb, "", vars)
 	case errors.Is(err, cv.ErrTooSmall):
 		return reject(survey.ReasonTooSmall, "", vars)
+	case errors.Is(err, cv.ErrDamaged), errors.Is(err, cv.ErrFormat):
+		return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
 	}
-	return reject(survey.ReasonUndecodable, "The image cannot be decoded: "+err.Error()+".", nil)
+	return err
 }
 
 // unusable says, by part of the quality, why a frame is not worth mapping with.
@@ -382,71 +408,41 @@ var unusable = map[string]string{
 	"score":     "The image is poor in several ways at once, too poor to map with.",
 }
 
-func (w *Worker) rate(_ context.Context, s *shot) error {
+func (w *Worker) rate(ctx context.Context, s *shot) error {
 	t := quality.V1()
-	pix, wd, ht := s.im.Luma(t.LumaWidth)
-	s.quality = t.Rate(t.Measure(pix, wd, ht), quality.Camera{Width: s.im.Width(), Accuracy: s.accuracy})
+	m, err := s.im.Measure(ctx, stepLimit)
+	if err != nil {
+		return err
+	}
+	s.quality = t.Rate(m, quality.Camera{Width: s.im.Width(), Accuracy: s.accuracy})
 	if ok, part := t.Fit(s.quality); !ok {
 		return reject(survey.ReasonUnusable, unusable[part], map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
 	}
 	return nil
 }
 
-// lateGrace is how long a detector that was told to stop may take before it is left behind.
-const lateGrace = 2 * time.Second
-
 func (w *Worker) detect(ctx context.Context, s *shot) error {
-	if w.Guard == nil {
-		return reject(models.Reason(w.GuardErr), "", nil)
-	}
 	limit := w.Config.orDefault().FrameTimeout
-	dctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	type answer struct {
-		boxes []survey.Box
-		err   error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		var a answer
-		a.err = safely(func() (err error) {
-			a.boxes, err = w.Guard.Detect(dctx, s.im)
-			return err
-		})
-		answers <- a
-	}()
-	var a answer
-	late := time.NewTimer(limit + lateGrace)
-	defer late.Stop()
-	select {
-	case a = <-answers:
-	case <-late.C:
-		// It does not listen. The picture stays with it, so that nothing is freed under its hands.
-		im := s.im
-		s.im = nil
-		go func() { <-answers; im.Close() }()
-		a.err = context.DeadlineExceeded
-	}
-	var v *stop
+	boxes, err := s.im.Detect(ctx, limit)
 	switch {
+	case errors.Is(err, lab.ErrDied) && !errors.Is(err, lab.ErrLate):
+		return err
 	case ctx.Err() != nil:
 		return ctx.Err() // the job is being stopped; that says nothing about the frame
-	case errors.As(a.err, &v):
-		return v
-	case errors.Is(a.err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, lab.ErrLate):
 		return reject(survey.ReasonDetectorLate, "", map[string]any{"limit_ms": limit.Milliseconds()})
-	case errors.Is(a.err, models.ErrNone), errors.Is(a.err, models.ErrMismatch):
-		return reject(models.Reason(a.err), "", nil)
-	case a.err != nil:
-		w.log().Error("detector failed", "frame", s.id, "err", a.err)
+	case errors.Is(err, models.ErrNone), errors.Is(err, models.ErrMismatch):
+		return reject(models.Reason(err), "", nil)
+	case err != nil:
+		w.log().Error("detector failed", "frame", s.id, "err", err)
 		return reject(survey.ReasonDetectorFailed, "", nil)
 	}
-	for _, b := range a.boxes {
+	for _, b := range boxes {
 		if !sane(b) {
 			return reject(survey.ReasonDetectorFailed, "The privacy detector gave a box that is none; the image is kept private.", nil)
 		}
 	}
-	s.boxes = a.boxes
+	s.boxes = boxes
 	return nil
 }
 
@@ -470,27 +466,35 @@ func (w *Worker) redact(ctx context.Context, s *shot) error {
 		b.X, b.Y, b.W, b.H = round(b.X, 100), round(b.Y, 100), round(b.W, 100), round(b.H, 100)
 		b.Confidence = round(b.Confidence, 1e4)
 	}
+	looker := s.im.Looker()
 	s.redaction = survey.Redaction{
-		Models: w.Guard.Models(), Boxes: s.boxes, Method: redact.Method, Margin: w.Guard.Margin(),
+		Models: looker.Models, Boxes: s.boxes, Method: redact.Method, Margin: looker.Margin,
 		Width: s.im.Width(), Height: s.im.Height(),
-		Encoder: fmt.Sprintf("opencv %s jpeg q=%d 4:2:0", cv.Version(), w.Config.orDefault().JPEGQuality),
+		Encoder: fmt.Sprintf("opencv %s jpeg q=%d 4:2:0", looker.OpenCV, w.Config.orDefault().JPEGQuality),
 	}
 	if err := s.redaction.Validate(); err != nil {
 		return reject(survey.ReasonDetectorFailed, "", nil)
 	}
-	redact.Apply(s.im, s.boxes, s.redaction.Margin)
-	return nil
+	return s.im.Cover(ctx, stepLimit, redact.Regions(s.boxes, s.redaction.Margin, s.im.Width(), s.im.Height()))
 }
 
 func round(v, per float64) float64 { return math.Round(v*per) / per }
 
-func (w *Worker) encode(_ context.Context, s *shot) error {
-	b, err := s.im.EncodeJPEG(w.Config.orDefault().JPEGQuality)
-	if err == nil {
-		err = cv.CheckClean(b)
+func (w *Worker) encode(ctx context.Context, s *shot) error {
+	b, err := s.im.EncodeJPEG(ctx, stepLimit, w.Config.orDefault().JPEGQuality)
+	if err != nil {
+		return err
+	}
+	// Checked here and not where it was made.
+	if err := cv.CheckClean(b); err != nil {
+		return err
+	}
+	h, err := cv.Probe(b)
+	if err != nil || h.Width != s.redaction.Width || h.Height != s.redaction.Height {
+		return survey.Errorf(survey.Internal, "published JPEG of %d × %d, want %d × %d: %v", h.Width, h.Height, s.redaction.Width, s.redaction.Height, err)
 	}
 	s.jpeg = b
-	return err
+	return nil
 }
 
 func (w *Worker) publish(ctx context.Context, s *shot) error {

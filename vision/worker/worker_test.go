@@ -24,6 +24,7 @@ import (
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/infer"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	"github.com/roadcomb/roadcomb/vision/redact"
 	"github.com/roadcomb/roadcomb/vision/worker"
@@ -105,8 +106,12 @@ func driveIn(t testing.TB, db *state.DB, images ...[]byte) *drive {
 	return d
 }
 
-func (d *drive) worker(g worker.Guard) *worker.Worker {
-	return &worker.Worker{DB: d.db, Store: d.st, Guard: g, Config: worker.Config{Workers: 2}}
+func (d *drive) worker(g lab.Guard) *worker.Worker { return d.workerWith(lab.Tools{Guard: g}) }
+
+func (d *drive) workerWith(t lab.Tools) *worker.Worker {
+	l := lab.Local(t)
+	d.t.Cleanup(func() { l.Close() })
+	return &worker.Worker{DB: d.db, Store: d.st, Lab: l, Config: worker.Config{Workers: 2}}
 }
 
 type row struct {
@@ -223,7 +228,7 @@ func TestWhateverFailsTheFrameStaysPrivate(t *testing.T) {
 	hang := make(chan struct{})
 	t.Cleanup(func() { close(hang) })
 	for name, c := range map[string]struct {
-		guard worker.Guard
+		guard lab.Guard
 		why   error
 		want  survey.Reason
 	}{
@@ -251,8 +256,7 @@ func TestWhateverFailsTheFrameStaysPrivate(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := newDrive(t, picture(1))
-			w := d.worker(c.guard)
-			w.GuardErr = c.why
+			w := d.workerWith(lab.Tools{Guard: c.guard, Err: c.why})
 			w.Config.FrameTimeout = 50 * time.Millisecond
 			if strings.Contains(name, "panic") {
 				w.Config.FrameTimeout = 0
@@ -363,8 +367,7 @@ func TestARerunReplacesWhatIsPublishedAndFreesTheQuarantined(t *testing.T) {
 func rerunReplaces(t *testing.T, db *state.DB) {
 	d := driveIn(t, db, picture(1))
 	ctx := t.Context()
-	w := d.worker(nil)
-	w.GuardErr = models.ErrNone
+	w := d.workerWith(lab.Tools{Err: models.ErrNone})
 	if err := w.Part(ctx, state.VisionArgs{DriveID: d.id}); err != nil {
 		t.Fatal(err)
 	}

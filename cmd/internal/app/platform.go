@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
@@ -35,6 +36,7 @@ import (
 	visionapi "github.com/roadcomb/roadcomb/vision/api"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/infer"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	visionworker "github.com/roadcomb/roadcomb/vision/worker"
 )
@@ -51,7 +53,7 @@ type platform struct {
 
 	ingest   *ingestworker.Worker
 	vision   *visionworker.Worker
-	guard    *guard // nil when models or runtime are missing
+	lab      *lab.Lab // its process is started when it is first needed
 	cells    *cells.Cells
 	roads    *roadstate.Roads // nil without an OSM extract
 	tiles    *tilesworker.Worker
@@ -91,12 +93,10 @@ func (p *platform) start(ctx context.Context) (err error) {
 	if p.secrets, err = loadSecrets(set.Home); err != nil {
 		return err
 	}
-	// Before the embedded store, which changes the working folder that the library is searched from.
-	g, guardErr := openGuard(set.Models)
-	if guardErr != nil {
-		log.Warn("nothing will be published", "err", guardErr)
+	// Before the embedded store, which changes the working folder that models and library are searched from.
+	if p.lab, err = newLab(set.Models, log); err != nil {
+		return err
 	}
-	p.guard = g
 	if set.Roads != "" {
 		if p.roads, err = roadstate.Open(ctx, set.Roads); err != nil {
 			return err
@@ -116,7 +116,6 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	p.wire()
-	p.vision.GuardErr = guardErr
 	return nil
 }
 
@@ -136,9 +135,35 @@ func (p *platform) wire() {
 	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
 	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
-	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Config: visionworker.Config{Workers: vis}}
-	if p.guard != nil { // a nil *Guard in the interface would not be nil
-		p.vision.Guard = p.guard.Guard
+	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Lab: p.lab, Config: visionworker.Config{Workers: vis}}
+}
+
+// newLab is where pictures are worked on: a child of this program, started as `roadcomb lab` when it is needed. It gets
+// what it needs to find models and library, and nothing else of this process's environment, which may hold keys.
+func newLab(modelsDir string, log *slog.Logger) (*lab.Lab, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return nil, survey.Errorf(survey.Unavailable, "working folder: %w", err)
+	}
+	c := lab.Command{Args: []string{"lab"}, Dir: dir, Log: log}
+	if modelsDir != "" {
+		if modelsDir, err = filepath.Abs(modelsDir); err != nil {
+			return nil, err
+		}
+		c.Args = append(c.Args, "--models", modelsDir)
+	}
+	for _, name := range []string{infer.LibraryEnv, "LD_LIBRARY_PATH", "TMPDIR", "HOME", "PATH", "GOMAXPROCS", "GODEBUG"} {
+		if v, ok := os.LookupEnv(name); ok {
+			c.Env = append(c.Env, name+"="+v)
+		}
+	}
+	return lab.New(c), nil
+}
+
+// checkPrivacy warns at the start, not at the first frame, when nothing can be published.
+func (p *platform) checkPrivacy(ctx context.Context) {
+	if err := p.lab.Check(ctx); err != nil && ctx.Err() == nil {
+		p.log.Warn("nothing will be published", "err", err)
 	}
 }
 
@@ -180,8 +205,8 @@ func (g *guard) close() error {
 
 func (p *platform) close() error {
 	var errs []error
-	if p.guard != nil {
-		errs = append(errs, p.guard.close())
+	if p.lab != nil {
+		errs = append(errs, p.lab.Close())
 	}
 	if p.db != nil {
 		errs = append(errs, p.db.Close())
@@ -233,6 +258,7 @@ func (p *platform) handlers() *state.Handlers {
 
 // startWorkers begins working jobs; the returned function stops and waits.
 func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop func(), err error) {
+	go p.checkPrivacy(ctx)
 	other, _ := p.set.jobs()
 	// One vision job at a time: it looks at its frames side by side itself, so a short drive uses all cores too.
 	w, err := p.db.NewWorker(p.handlers(), state.JobConfig{Default: other, Vision: 1, Poll: poll}, p.log)

@@ -65,6 +65,8 @@ type cli struct {
 	Audit     auditCmd     `cmd:"" help:"What operators did, and whether the log of it is whole."`
 
 	Version versionCmd `cmd:"" help:"Print version and build information."`
+
+	Lab labCmd `cmd:"" hidden:"" help:"Work on pictures for the process that started this one; see package lab."`
 }
 
 // env is what a verb needs from outside.

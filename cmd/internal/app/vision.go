@@ -9,6 +9,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/eval"
+	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	visionworker "github.com/roadcomb/roadcomb/vision/worker"
 )
@@ -111,6 +112,19 @@ func (c *evalRedactionCmd) Run(ctx context.Context, e *environ) error {
 		return writeJSON(e.stdout, r)
 	}
 	return r.Markdown(e.stdout)
+}
+
+// labCmd is the child process that native code runs in.
+type labCmd struct{ modelsDir }
+
+func (c *labCmd) Run() error {
+	return lab.Main(func() (lab.Tools, error) {
+		g, err := openGuard(c.Models)
+		if err != nil {
+			return lab.Tools{Err: err}, nil // it can still decode and rate
+		}
+		return lab.Tools{Guard: g.Guard}, nil
+	})
 }
 
 type visionCmd struct {
