@@ -15,9 +15,11 @@ import cv2
 import numpy as np
 
 import plates as P
+import texture as X
 
 FACE, PLATE = 0, 1
 S = 256
+NONE = np.zeros((0, 4), np.float32)
 
 
 def split_of(folder, name):
@@ -50,7 +52,7 @@ def load(root, pseudo, split="train", own=None):
     ps = json.load(open(pseudo))
     own = json.load(open(own)) if own else {}
     recs = []
-    E = np.zeros((0, 4), np.float32)
+    E = NONE
     for folder in sorted(os.listdir(root)):
         d = os.path.join(root, folder)
         if not os.path.isdir(d):
@@ -121,6 +123,13 @@ def load(root, pseudo, split="train", own=None):
     return recs
 
 
+def drawn(rng):
+    r = Rec()
+    r.img, r.name, r.folder, r.squeeze, r.plain, r.hard = X.clutter(rng, 320), "", "drawn", False, [], []
+    r.boxes, r.ignore, r.known = [NONE, NONE], [NONE, NONE], ["all", "all"]
+    return r
+
+
 def inter_over_max(a, bs):
     """Largest share of box a that one of bs covers."""
     if not len(bs):
@@ -155,7 +164,7 @@ def warp_into(dst, tex, quad, gain=1.0, soft=0.0):
 
 
 class Maker:
-    def __init__(self, recs, seed=0, n_plates=800, n_signs=500):
+    def __init__(self, recs, seed=0, n_plates=800, n_signs=500, n_drawn=500):
         rng = np.random.default_rng(seed)
         self.recs = recs
         self.faces = [r for r in recs if r.folder == "faces-cc0" and len(r.boxes[FACE])]
@@ -167,6 +176,7 @@ class Maker:
         self.negs = [r for r in recs if r.folder.startswith("neg")]
         self.cache = [P.render(rng, P.SPECS[k % len(P.SPECS)]) for k in range(n_plates)]
         self.asp = np.array([c.shape[1] / c.shape[0] for c in self.cache])
+        self.drawn = [drawn(rng) for _ in range(n_drawn)]
         self.signs = [P.render_sign(rng) for _ in range(n_signs)]
         self.patches, self.bare = [], []                 # faces worth pasting: >= 24 px
         for i, r in enumerate(self.faces):
@@ -300,7 +310,7 @@ class Maker:
             r = pool[rng.integers(len(pool))]
             if bare:
                 focus = r.boxes[FACE][r.plain[rng.integers(len(r.plain))]]
-        elif kind is None and self.hard and rng.random() < .6:
+        elif kind is None and self.hard and rng.random() < .4:
             r = self.hard[rng.integers(len(self.hard))]
             focus = r.hard[rng.integers(len(r.hard))]
         elif kind == PLATE:
@@ -308,8 +318,11 @@ class Maker:
             w = np.array([{"plates-ro": .42, "plates-openimages": .58, "plates-cc0": .5}[n] for n in names])
             v = self.plates[names[rng.choice(len(names), p=w / w.sum())]]
             r = v[rng.integers(len(v))]
-        else:
-            pool = self.negs if rng.random() < .8 else self.plates["plates-openimages"]
+        elif rng.random() < .3:                          # a drawn picture: nothing in it is a face or a plate
+            r = self.drawn[rng.integers(len(self.drawn))]
+        else:                                            # streets: for faces, the drives are background too
+            u = rng.random()
+            pool = self.negs if u < .5 else self.plates["plates-openimages" if u < .7 else "plates-ro"]
             r = pool[rng.integers(len(pool))]
         H, Wd = r.img.shape[:2]
         ax = rng.uniform(1.0, 1.5) if r.squeeze else rng.uniform(.92, 1.08)

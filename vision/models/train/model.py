@@ -38,10 +38,10 @@ class DP(nn.Module):
     a BN costs as much training time as the 1x1 convolution.
     """
 
-    def __init__(self, cin, cout, relu=True):
+    def __init__(self, cin, cout, relu=True, k=3):
         super().__init__()
         self.pw = _init(nn.Conv2d(cin, cout, 1), 1.0)
-        self.dw = _init(nn.Conv2d(cout, cout, 3, padding=1, groups=cout))
+        self.dw = _init(nn.Conv2d(cout, cout, k, padding=k // 2, groups=cout))
         self.relu = relu
 
     def forward(self, x):
@@ -52,10 +52,10 @@ class DP(nn.Module):
 class Res(nn.Module):
     """relu(x + DP(DP(x))); starts as the identity (last depthwise conv is zero)."""
 
-    def __init__(self, c):
+    def __init__(self, c, k=3):
         super().__init__()
-        self.a = DP(c, c)
-        self.b = DP(c, c, relu=False)
+        self.a = DP(c, c, k=k)
+        self.b = DP(c, c, relu=False, k=k)
         nn.init.zeros_(self.b.dw.weight)
 
     def forward(self, x):
@@ -87,25 +87,32 @@ class Head(nn.Module):
 
 
 class Net(nn.Module):
-    def __init__(self, w1=16, w4=64, w=96, t4=48, res=(0, 1, 1)):
-        """w1: strides 2-4 entry; w4: stride 4; w: strides 8-32; t4: stride-4 head."""
+    def __init__(self, w1=16, w4=64, w=96, wd=None, t4=48, res=(0, 1, 1), k=3):
+        """w1: strides 2-4 entry; w4: stride 4; w: stride 8; wd: strides 16 and 32; t4: stride-4 head;
+        res, k: residual blocks at strides 8, 16, 32 and their kernel.  Width, blocks and kernel at strides 16 and 32
+        are nearly free in time and decide what a small round thing stands in: a face, or a hedge."""
         super().__init__()
-        self.cfg = dict(w1=w1, w4=w4, w=w, t4=t4, res=tuple(res))
+        wd = wd or w
+        self.cfg = dict(w1=w1, w4=w4, w=w, wd=wd, t4=t4, res=tuple(res), k=k)
         self.stem = _init(nn.Conv2d(3, w1, 3, stride=2, padding=1))
         self.s1 = DP(w1, w1)
         self.s2a, self.s2b = DP(w1, w1), DP(w1, w4)
         self.s3a, self.s3b = DP(w4, w4), DP(w4, w4)           # stride 4
         self.s4a, self.s4b = DP(w4, w), DP(w, w)              # stride 8
-        self.s5a, self.s5b = DP(w, w), DP(w, w)               # stride 16
-        self.s6a, self.s6b = DP(w, w), DP(w, w)               # stride 32
+        self.s5a, self.s5b = DP(w, wd), DP(wd, wd)            # stride 16
+        self.s6a, self.s6b = DP(wd, wd), DP(wd, wd)           # stride 32
         self.r4 = nn.Sequential(*[Res(w) for _ in range(res[0])])
-        self.r5 = nn.Sequential(*[Res(w) for _ in range(res[1])])
-        self.r6 = nn.Sequential(*[Res(w) for _ in range(res[2])])
-        self.lat = nn.ModuleList([DP(w, w) for _ in range(3)])  # strides 8, 16, 32
+        self.r5 = nn.Sequential(*[Res(wd, k) for _ in range(res[1])])
+        self.r6 = nn.Sequential(*[Res(wd, k) for _ in range(res[2])])
+        self.lat = nn.ModuleList([DP(c, c) for c in (w, wd, wd)])  # strides 8, 16, 32
+        self.down = nn.Identity() if wd == w else nn.Conv2d(wd, w, 1)  # stride 16 to the width of stride 8
+        if wd != w:
+            nn.init.dirac_(self.down.weight)                   # YuNet's channels pass as they are
+            nn.init.zeros_(self.down.bias)
         self.lat4 = _init(nn.Conv2d(w4, t4, 1), 0.5)          # stride-4 skip
         self.top4 = _init(nn.Conv2d(w, t4, 1), 0.5)           # from the stride-8 level
         self.mix4 = DP(t4, t4)
-        self.heads = nn.ModuleList([Head(t4), Head(w), Head(w), Head(w)])
+        self.heads = nn.ModuleList([Head(t4), Head(w), Head(wd), Head(wd)])
 
     def frozen(self):
         """Layers kept as YuNet has them: edges and blobs at strides 2-4, and by
@@ -124,7 +131,7 @@ class Net(nn.Module):
         up = lambda t: F.interpolate(t, scale_factor=2, mode="nearest")
         p32 = self.lat[2](c32)
         p16 = self.lat[1](c16 + up(p32))
-        p8 = self.lat[0](c8 + up(p16))
+        p8 = self.lat[0](c8 + up(self.down(p16)))
         p4 = self.mix4(self.lat4(c4) + up(self.top4(p8)))
         return p4, p8, p16, p32
 
