@@ -25,6 +25,7 @@ import (
 	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/merkle"
 	"github.com/roadcomb/roadcomb/rewards/record"
+	"github.com/roadcomb/roadcomb/rewards/worker"
 )
 
 // Deps is what the API works with. DB and Store are required.
@@ -35,6 +36,9 @@ type Deps struct {
 	Appeal func(ctx context.Context, c survey.ContributorID, d survey.DriveID, text string) error
 	// Chain asks the settlement chain; nil means that nothing is settled on one.
 	Chain Chain
+	// Operators decide holds, enrol contributors and mend errors through Desk; nil means that nobody can.
+	Operators httpx.Operators
+	Desk      *worker.Worker
 }
 
 // Chain is what the API asks of a settlement chain.
@@ -165,7 +169,9 @@ type Me struct {
 type Account struct {
 	Address    string `json:"address" doc:"the leaf in the tree"`
 	Reserved   bool   `json:"reserved" doc:"no payout address is set; the amount moves to it once it is"`
-	Cumulative Units  `json:"cumulative"`
+	Cumulative Units  `json:"cumulative" doc:"earned, by the last closed epoch"`
+	Claimed    *Units `json:"claimed,omitempty" doc:"absent without a chain"`
+	Claimable  *Units `json:"claimable,omitempty" doc:"what the published root gives, less claimed; absent without a chain"`
 }
 
 // MyEpoch is one epoch's allocation.
@@ -219,6 +225,9 @@ func Register(mux httpx.Mux, api huma.API, d Deps) {
 	driver(s, api, huma.Operation{OperationID: "appeal-hold", Method: http.MethodPost, Path: "/v1/rewards/me/holds/{drive}/appeal", Summary: "Answer a hold before its deadline",
 		Tags: []string{"rewards"}, DefaultStatus: http.StatusNoContent}, s.appeal)
 	mux.HandleFunc("GET /v1/rewards/epochs/{epoch}/files/{name}", s.file)
+	if d.Desk != nil {
+		s.desk(api)
+	}
 }
 
 type contributorKey struct{}
@@ -487,6 +496,19 @@ func (s *server) me(ctx context.Context, c survey.ContributorID, _ *struct{}) (*
 		return nil
 	}, `SELECT address, cumulative FROM reward_accounts WHERE contributor_id = $1 ORDER BY address`, string(c)); err != nil {
 		return nil, err
+	}
+	for i := range out.Accounts {
+		a := &out.Accounts[i]
+		if s.Chain == nil || a.Reserved {
+			continue
+		}
+		x, err := s.claims(ctx, &struct {
+			Address string `path:"address"`
+		}{a.Address})
+		if err != nil { // the chain is away: what is earned is known without it
+			break
+		}
+		a.Claimed, a.Claimable = x.Body.Claimed, x.Body.Claimable
 	}
 	if err := s.each(ctx, func(scan func(...any) error) error {
 		var e MyEpoch

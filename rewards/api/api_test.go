@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -67,7 +68,8 @@ func network(t *testing.T, c api.Chain) *httptest.Server {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
-	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: w.DB, Store: w.Store, Appeal: w.Appeal, Chain: c})
+	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: w.DB, Store: w.Store, Appeal: w.Appeal, Chain: c,
+		Desk: w, Operators: operators.New(w.DB, operators.Config{RootToken: "op"})})
 	srv := httptest.NewServer(mux)
 	t.Cleanup(srv.Close)
 	return srv
@@ -195,5 +197,47 @@ func TestContributorsSeeTheirOwnStatementAndAppealOnce(t *testing.T) {
 		if code := call(t, srv, "POST", appeal, c.token, c.body, nil); code != c.want {
 			t.Errorf("%+v: %d", c, code)
 		}
+	}
+}
+
+func TestOperatorsDecideEnrolAndMend(t *testing.T) {
+	srv := network(t, &chain{claimed: 7})
+	var holds []api.Hold
+	if code := call(t, srv, "GET", "/v1/rewards/holds", "op", "", &holds); code != 200 || len(holds) != 1 || holds[0].Drive != ann || holds[0].Held == 0 {
+		t.Fatalf("%d %+v", code, holds)
+	}
+	decide := "/v1/rewards/holds/" + ann + "/decision"
+	for _, c := range []struct {
+		method, path, token, body string
+		want                      int
+	}{
+		{"GET", "/v1/rewards/holds", "token-" + ann, "", 401},
+		{"POST", decide, "", `{"decision":"clear","reason":"mine"}`, 401},
+		{"POST", decide, "op", `{"decision":"clear"}`, 422},
+		{"POST", decide, "op", `{"decision":"clear","reason":"seen the car"}`, 204},
+		{"POST", decide, "op", `{"decision":"confirm","reason":"after all"}`, 409},
+		{"PUT", "/v1/rewards/enrolled/" + ben, "op", `{"reason":"city van"}`, 200},
+		{"PUT", "/v1/rewards/enrolled/nobody", "op", `{"reason":"city van"}`, 404},
+		{"DELETE", "/v1/rewards/enrolled/" + ben, "op", "", 204},
+		{"DELETE", "/v1/rewards/enrolled/" + ben, "op", "", 404},
+		{"POST", "/v1/rewards/corrections", "op", `{"contributor":"` + ben + `","epoch":"2024-05-06","amount":"5","reason":"counted wrong"}`, 422}, // no key
+	} {
+		if code := call(t, srv, c.method, c.path, c.token, c.body, nil); code != c.want {
+			t.Errorf("%s %s %s: %d, want %d", c.method, c.path, c.body, code, c.want)
+		}
+	}
+	var es []api.Enrolled
+	if code := call(t, srv, "GET", "/v1/rewards/enrolled", "op", "", &es); code != 200 || len(es) != 1 || es[0].RevokedAt.IsZero() || !strings.HasSuffix(es[0].By, ":root") {
+		t.Errorf("%d %+v", code, es)
+	}
+	var me api.Me
+	call(t, srv, "GET", "/v1/rewards/me", "token-"+ann, "", &me)
+	if me.Holds[0].State != "cleared" || me.Holds[0].Reason != "seen the car" {
+		t.Errorf("%+v", me.Holds)
+	}
+	me = api.Me{}
+	call(t, srv, "GET", "/v1/rewards/me", "token-"+ben, "", &me)
+	if a := me.Accounts[0]; a.Claimed == nil || *a.Claimed != 7 || *a.Claimable != a.Cumulative-7 {
+		t.Errorf("earned, claimed and claimable: %+v", a)
 	}
 }

@@ -141,7 +141,7 @@ type reviewRow struct {
 
 type regionRow struct {
 	Cell    survey.Cell `lake:"h3"`
-	Road    int64       `lake:"road" unit:"mm" doc:"Road in the region, each direction of a two-way road apart."`
+	Road    int64       `lake:"road" unit:"mm" doc:"Road in the region, a two-way road once."`
 	Covered int64       `lake:"covered" unit:"mm" doc:"Of that, what was covered within the four weeks before the epoch's end."`
 }
 

@@ -44,6 +44,16 @@ func For(e survey.Epoch) (rewards.Ruleset, []byte, error) {
 	return found, text, nil
 }
 
+// Named is the text of a ruleset of the table by its version; an unknown one is NotFound.
+func Named(version string) ([]byte, error) {
+	for _, b := range table() {
+		if rs, err := Parse(b); err != nil || rs.Version == version {
+			return b, err
+		}
+	}
+	return nil, survey.Errorf(survey.NotFound, "there is no ruleset %.40q", version)
+}
+
 // Parse reads a ruleset; an unknown key, or a value that decides nothing, is Invalid.
 func Parse(b []byte) (rewards.Ruleset, error) {
 	var rs rewards.Ruleset

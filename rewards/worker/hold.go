@@ -251,6 +251,41 @@ func (w *Worker) heldUnder(ctx context.Context, q state.Querier, d survey.DriveI
 	return rs, err
 }
 
+// Enrolment is one entry of the operator's answers for contributors.
+type Enrolment struct {
+	Contributor   survey.ContributorID
+	DeviceKey     string // "" any upload
+	By, Reason    string
+	At, RevokedAt int64 // microseconds; RevokedAt 0 in force
+}
+
+// Enrolled lists the enrolments, ended ones included, by contributor.
+func (w *Worker) Enrolled(ctx context.Context) ([]Enrolment, error) {
+	return query(ctx, w.DB, func(scan func(...any) error) (e Enrolment, err error) {
+		return e, scan(&e.Contributor, &e.DeviceKey, &e.By, &e.Reason, &e.At, &e.RevokedAt)
+	}, `SELECT contributor_id, device_key, enrolled_by, reason, enrolled_at, revoked_at FROM reward_enrolled ORDER BY contributor_id, device_key`)
+}
+
+// Hold is a drive whose earnings are held, or were.
+type Hold struct {
+	Drive                     survey.DriveID
+	Contributor               survey.ContributorID
+	State                     string
+	Held                      survey.Amount // in all closed epochs
+	Evidence                  string        // JSON
+	OpenedAt, Deadline        int64         // microseconds
+	Appeal, Reason, DecidedBy string
+}
+
+// Holds lists holds in a state, the next deadline first.
+func (w *Worker) Holds(ctx context.Context, state string, limit int) ([]Hold, error) {
+	return query(ctx, w.DB, func(scan func(...any) error) (h Hold, err error) {
+		return h, scan(&h.Drive, &h.Contributor, &h.State, &h.Held, &h.Evidence, &h.OpenedAt, &h.Deadline, &h.Appeal, &h.Reason, &h.DecidedBy)
+	}, `SELECT h.drive_id, h.contributor_id, h.state, CAST(COALESCE((SELECT SUM(e.amount) FROM reward_escrow e WHERE e.drive_id = h.drive_id), 0) AS BIGINT),
+			h.evidence, h.opened_at, h.deadline_at, h.appeal, h.reason, h.decided_by
+		FROM reward_holds h WHERE h.state = $1 ORDER BY h.deadline_at, h.drive_id LIMIT $2`, state, limit)
+}
+
 // Dismiss ends an enrolment: uploads completed from now on are not vouched for by it.
 func (w *Worker) Dismiss(ctx context.Context, c survey.ContributorID, deviceKey string) error {
 	n, err := w.DB.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3 WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0`,

@@ -10,6 +10,8 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -615,5 +617,85 @@ func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *
 	}
 	if n := b.count(`SELECT COUNT(*) FROM reward_holds WHERE drive_id = $1 AND state = 'open'`, late); n != 1 {
 		t.Errorf("a drive after the dismissal has %d holds", n)
+	}
+}
+
+func TestScreeningServicesAreNotBelievedBlindly(t *testing.T) {
+	a, err := merkle.ParseAddress("0x2222222222222222222222222222222222222222")
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := merkle.ParseAddress("0x3333333333333333333333333333333333333333")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the redirect was followed") }))
+	defer inner.Close()
+	for name, c := range map[string]struct {
+		answer  string
+		code    int
+		blocked int
+		ok      bool
+	}{
+		"nobody":          {`{"blocked":[]}`, 200, 0, true},
+		"one":             {`{"blocked":["` + a.String() + `"]}`, 200, 1, true},
+		"one nobody knew": {`{"blocked":["` + other.String() + `"]}`, 200, 0, true},
+		"another service": {`{"status":"fine"}`, 200, 0, false},
+		"a page":          {`<html>`, 200, 0, false},
+		"a redirect":      {``, 307, 0, false},
+		"refused":         {`{"blocked":[]}`, 403, 0, false},
+	} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", inner.URL)
+			w.WriteHeader(c.code)
+			w.Write([]byte(c.answer))
+		}))
+		blocked, err := worker.HTTPScreen(srv.URL, nil)(context.Background(), []merkle.Address{{}, a})
+		srv.Close()
+		if (err == nil) != c.ok || len(blocked) != c.blocked || !c.ok && survey.KindOf(err) != survey.Unavailable {
+			t.Errorf("%s: %v %v", name, blocked, err)
+		}
+	}
+	for text, ok := range map[string]bool{"https://screen.example/v1": true, "http://127.0.0.1:9/x": true, "http://[::1]/": true, "http://localhost:8": true,
+		"http://10.0.0.1/": false, "http://screen.example": false, "ftp://x": false, "https://me:secret@x": false, "screen": false, "http://localhost.example": false} {
+		if err := worker.CheckScreenURL(text); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	// A list in a file is read anew, and a broken one stops the close.
+	pub, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "deny.json")
+	write := func(l worker.ScreenList) {
+		msg, err := l.Message()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.Signature = ed25519.Sign(key, msg)
+		text, err := json.Marshal(l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := worker.AllScreens(worker.FileScreen(path, pub))
+	if _, err := s(context.Background(), []merkle.Address{a}); survey.KindOf(err) != survey.Unavailable {
+		t.Errorf("no list: %v", err)
+	}
+	for _, as := range [][]merkle.Address{nil, {a}} {
+		write(worker.ScreenList{Role: "compliance", Issued: "2024-05-01", Addresses: as})
+		if b, err := s(context.Background(), []merkle.Address{a}); err != nil || len(b) != len(as) {
+			t.Errorf("%v: %v %v", as, b, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(`{"role":"compliance","addresses":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s(context.Background(), []merkle.Address{a}); survey.KindOf(err) != survey.Unauthorized {
+		t.Errorf("an unsigned list: %v", err)
 	}
 }

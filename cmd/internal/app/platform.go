@@ -28,7 +28,6 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
 	"github.com/roadcomb/roadcomb/pkg/survey"
-	rewardsapi "github.com/roadcomb/roadcomb/rewards/api"
 	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
 	"github.com/roadcomb/roadcomb/tiles/viewer"
@@ -116,7 +115,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	p.wire()
-	return nil
+	return set.Payout.apply(p.rewards)
 }
 
 // resolution is the H3 resolution of cells.
@@ -134,7 +133,7 @@ func (p *platform) wire() {
 	}
 	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
-	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log}
+	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log, Regions: p.regions()}
 	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Lab: p.lab, Config: visionworker.Config{Workers: vis}}
 }
 
@@ -304,7 +303,9 @@ func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error 
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
-	rewardsapi.Register(mux, api, rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal})
+	if err := p.registerRewards(mux, api, op); err != nil {
+		return err
+	}
 	if p.queries != nil {
 		if err := datasetsapi.Register(mux, api, datasetsapi.Deps{Access: p.queries.access, Backend: p.queries.super.Backend(), Snapshot: p.queries.mirror.Snapshot, Log: p.log}); err != nil {
 			return err

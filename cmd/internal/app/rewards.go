@@ -22,6 +22,14 @@ import (
 type rewardsCmd struct {
 	Verify  rewardsVerifyCmd  `cmd:"" help:"Compute a published epoch again from its inputs and say what differs."`
 	Explain rewardsExplainCmd `cmd:"" help:"Say why a contributor got what it got in an epoch."`
+	Replay  rewardsReplayCmd  `cmd:"" help:"Show what another ruleset would have paid, as a table and a picture."`
+	Export  rewardsExportCmd  `cmd:"" help:"Write an epoch's payments in another distributor's form."`
+	Holds   rewardsHoldsCmd   `cmd:"" help:"List held drives with their evidence."`
+	Decide  rewardsDecideCmd  `cmd:"" help:"Clear or confirm a hold, for good."`
+	Enrol   rewardsEnrolCmd   `cmd:"" help:"Answer for a contributor, so that footage without an accelerometer is paid; clears such holds."`
+	Dismiss rewardsDismissCmd `cmd:"" help:"No longer answer for a contributor's uploads."`
+	Adjust  rewardsAdjustCmd  `cmd:"" help:"Mend an error in a closed epoch by an entry that the next close books."`
+	Deploy  rewardsDeployCmd  `cmd:"" help:"Deploy token and distributor on a chain; shows the plan unless told to send."`
 	Publish rewardsPublishCmd `cmd:"" help:"Attest an epoch's root to the distributor on a chain; shows the plan unless told to send."`
 }
 

@@ -31,6 +31,8 @@ type settings struct {
 	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
 
+	Payout payoutSettings `embed:"" prefix:"payout-"`
+
 	opsSettings
 }
 

@@ -106,22 +106,40 @@ func published(ctx context.Context, q state.Querier, id survey.DriveID) (survey.
 // is not zero. Stretches of segments the network does not have are left out and counted in unknown: they come from
 // another extract, and Reindex brings them over.
 func (r *Roads) Coverage(ctx context.Context, q state.Querier, received time.Time) (c roads.Coverage, unknown int, err error) {
+	to := state.Micros(received)
+	if to == 0 {
+		to = math.MaxInt64
+	}
+	return r.coverage(ctx, q, math.MinInt64, to)
+}
+
+// Progress is the network by cell of res, and of each what drives received in [from, to) covered, in order of the cell.
+func (r *Roads) Progress(ctx context.Context, q state.Querier, res int, from, to time.Time) ([]roads.Progress, error) {
+	c, _, err := r.coverage(ctx, q, state.Micros(from), state.Micros(to))
+	if err != nil {
+		return nil, err
+	}
+	pieces, err := r.Network.Pieces(res)
+	if err != nil {
+		return nil, err
+	}
+	return r.Network.Regions(c.Cells(pieces), res), nil
+}
+
+func (r *Roads) coverage(ctx context.Context, q state.Querier, from, to int64) (c roads.Coverage, unknown int, err error) {
 	index := make(map[roads.SegmentID]int, len(r.Network.Segments))
 	for i := range r.Network.Segments {
 		index[r.Network.Segments[i].ID] = i
 	}
-	by := state.Micros(received)
-	if by == 0 {
-		by = math.MaxInt64
-	}
-	rows, err := q.Query(ctx, `SELECT s.way, s.node, s.backward, s.from_mm, s.to_mm FROM road_stretches s JOIN drives d ON d.id = s.drive_id WHERE d.received_at < $1`, by)
+	rows, err := q.Query(ctx, `SELECT s.way, s.node, s.backward, s.from_mm, s.to_mm FROM road_stretches s JOIN drives d ON d.id = s.drive_id
+		WHERE d.received_at >= $1 AND d.received_at < $2`, from, to)
 	if err != nil {
 		return c, 0, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var way, node, back, from, to int64
-		if err := rows.Scan(&way, &node, &back, &from, &to); err != nil {
+		var way, node, back, start, end int64
+		if err := rows.Scan(&way, &node, &back, &start, &end); err != nil {
 			return c, 0, err
 		}
 		i, ok := index[roads.SegmentID{Way: way, From: int32(node)}]
@@ -129,7 +147,7 @@ func (r *Roads) Coverage(ctx context.Context, q state.Querier, received time.Tim
 			unknown++
 			continue
 		}
-		c.Add([]roads.Stretch{{Segment: i, Backward: back == 1, From: from, To: to}})
+		c.Add([]roads.Stretch{{Segment: i, Backward: back == 1, From: start, To: end}})
 	}
 	return c, unknown, rows.Err()
 }
