@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -109,4 +110,32 @@ func TestIoUIsASymmetricShare(t *testing.T) {
 			t.Fatal(v)
 		}
 	})
+}
+
+// BenchmarkDetect is a look at a dashcam's frame, 2028 × 1024, in processor time of all threads.
+func BenchmarkDetect(b *testing.B) {
+	g := open(b)
+	small := load(b, "data", "exif-sequence-lund", "01.jpg")
+	big := small.Resize(2028, 1521)
+	defer big.Close()
+	px := big.Pixels()
+	im, err := cv.FromPixels(2028, 1024, px[300*2028*3:(300+1024)*2028*3])
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer im.Close()
+	used := func() time.Duration {
+		var u syscall.Rusage
+		if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+			b.Fatal(err)
+		}
+		return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	}
+	start := used()
+	for b.Loop() {
+		if _, err := g.Detect(b.Context(), im); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric((used()-start).Seconds()*1000/float64(b.N), "cpu-ms/frame")
 }

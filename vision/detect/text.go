@@ -23,7 +23,7 @@ func plateSized(b survey.Box, pictureHeight int) bool {
 }
 
 // readTextMap reads KindTextMap: upright rectangles around the connected regions of the text map.
-func readTextMap(m models.Model, out []infer.Tensor, emit func(survey.Box)) error {
+func readTextMap(m models.Model, _ float64, out []infer.Tensor, emit func(survey.Box)) error {
 	if len(out) != 1 || len(out[0].Shape) != 4 || out[0].Shape[0] != 1 || out[0].Shape[1] != 1 {
 		return survey.Errorf(survey.Unsupported, "model %s does not answer with one map", m.Name)
 	}

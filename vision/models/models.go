@@ -69,6 +69,9 @@ type Pass struct {
 	Band   [2]float64 `json:"band"` // part of the height, from the top; [0,0] means all
 	MinMpx float64    `json:"min_mpx,omitempty"`
 	MaxMpx float64    `json:"max_mpx,omitempty"`
+	// Around, when not zero, narrows the look to where an earlier pass gave at least this score to something small; it
+	// may be far below the threshold.
+	Around float64 `json:"around,omitempty"`
 }
 
 // Source is a place a model's file can be had from.
@@ -138,9 +141,12 @@ func (m Model) validate() error {
 			return bad("threshold of %s is not in (0, 1)", c)
 		}
 	}
-	for _, p := range m.Passes {
+	for i, p := range m.Passes {
 		if !(p.Scale > 0 && p.Scale <= 4) || p.Band[0] < 0 || p.Band[1] > 1 || p.Band[0] > p.Band[1] {
 			return bad("pass %+v is out of range", p)
+		}
+		if p.Around < 0 || p.Around > 1 || p.Around > 0 && (i == 0 || m.Kind != KindBoxes) {
+			return bad("pass %+v looks around nothing", p)
 		}
 	}
 	return nil
