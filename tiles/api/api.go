@@ -16,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 )
 
 // Deps is what the API works with.
@@ -24,6 +25,9 @@ type Deps struct {
 	Store *store.Store
 	Log   *slog.Logger     // nil discards
 	Clock func() time.Time // nil means time.Now
+	// Operators may purge; nil lets nobody.
+	Operators httpx.Operators
+	Purge     *purge.Hook // told what a cache is to drop; nil when there is none
 	Config
 }
 
@@ -100,6 +104,7 @@ func Register(mux httpx.Mux, hapi huma.API, d Deps) *Server {
 	s.registerFrames(mux, hapi)
 	s.registerCustomers(mux, hapi)
 	s.registerSTAC(mux, hapi)
+	s.registerPurge(hapi)
 	return s
 }
 

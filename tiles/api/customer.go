@@ -268,7 +268,7 @@ func billed(c survey.Cell, captured time.Time) cellWeek {
 }
 
 // sortedWeeks puts them into one order, so that two queries that buy at once never wait for each other in a circle.
-func sortedWeeks(m map[cellWeek]bool) []cellWeek {
+func sortedWeeks[V any](m map[cellWeek]V) []cellWeek {
 	return slices.SortedFunc(maps.Keys(m), func(a, b cellWeek) int {
 		return cmp.Or(cmp.Compare(a.cell, b.cell), cmp.Compare(a.week, b.week))
 	})
@@ -320,7 +320,7 @@ func (s *Server) searchImagery(ctx context.Context, in *imageryIn) (*imageryOut,
 }
 
 // find fills a page: frames of the query from its cursor on, with signed addresses.
-func (s *Server) find(ctx context.Context, f filter, q imageryQuery) (p ImageryPage, bought map[cellWeek]bool, err error) {
+func (s *Server) find(ctx context.Context, f filter, q imageryQuery) (p ImageryPage, bought map[cellWeek]map[survey.Cell]bool, err error) {
 	limit := q.Limit
 	if limit == 0 {
 		limit = 100
@@ -333,7 +333,7 @@ func (s *Server) find(ctx context.Context, f filter, q imageryQuery) (p ImageryP
 	if err != nil {
 		return p, nil, err
 	}
-	bought = map[cellWeek]bool{}
+	bought = map[cellWeek]map[survey.Cell]bool{}
 	p = ImageryPage{Frames: []Frame{}, URLsExpireAt: &expires}
 	n := len(f.args)
 	where := fmt.Sprintf("%s AND (captured_at, id) < ($%d, $%d) ORDER BY captured_at DESC, id DESC LIMIT %d", f.where, n+1, n+2, 2*limit+1)
@@ -355,7 +355,11 @@ func (s *Server) find(ctx context.Context, f filter, q imageryQuery) (p ImageryP
 			r.Image.URL = s.sign(r.ID, expires)
 			p.Frames = append(p.Frames, r.Frame)
 			p.Found++
-			bought[billed(r.Cell, r.CapturedAt)] = true
+			w := billed(r.Cell, r.CapturedAt)
+			if bought[w] == nil {
+				bought[w] = map[survey.Cell]bool{}
+			}
+			bought[w][r.Cell] = true
 		}
 		if len(rows) <= 2*limit {
 			return p, bought, nil
@@ -364,25 +368,30 @@ func (s *Server) find(ctx context.Context, f filter, q imageryQuery) (p ImageryP
 }
 
 // charge buys the cell-weeks that the key does not have, counts the use, and keeps the answer, all or nothing.
-func (s *Server) charge(ctx context.Context, tx *state.Tx, k keys.Key, p *ImageryPage, bought map[cellWeek]bool, idem, request string, replay *bool) error {
+func (s *Server) charge(ctx context.Context, tx *state.Tx, k keys.Key, p *ImageryPage, bought map[cellWeek]map[survey.Cell]bool, idem, request string, replay *bool) error {
 	now := s.Clock()
-	var added int64
+	var added []cellWeek
 	for _, w := range sortedWeeks(bought) {
 		n, err := tx.Exec(ctx, `INSERT INTO api_bought (key_id, cell, week, at) VALUES ($1, $2, $3, $4) ON CONFLICT (key_id, cell, week) DO NOTHING`,
 			k.ID, w.cell.Int64(), w.week, state.Micros(now))
 		if err != nil {
 			return err
 		}
-		added += n
+		if n > 0 {
+			added = append(added, w)
+		}
 	}
-	p.CellWeeks, p.CreditsUsed = int64(len(bought)), added*s.Price
+	p.CellWeeks, p.CreditsUsed = int64(len(bought)), int64(len(added))*s.Price
 	if p.CreditsUsed > 0 {
 		var err error
-		if p.CreditsRemaining, err = keys.Change(ctx, tx, k.ID, -p.CreditsUsed, fmt.Sprintf("imagery: %d cell-weeks", added), now); err != nil {
+		if p.CreditsRemaining, err = keys.Change(ctx, tx, k.ID, -p.CreditsUsed, fmt.Sprintf("imagery: %d cell-weeks", len(added)), now); err != nil {
 			if survey.KindOf(err) == survey.Conflict {
 				return (&httpx.Problem{Title: http.StatusText(http.StatusPaymentRequired), Status: http.StatusPaymentRequired,
 					Detail: fmt.Sprintf("This page costs %d credits; the balance is %d.", p.CreditsUsed, p.CreditsRemaining), Hint: "send dry_run to see the cost of a query, or ask for less"}).Typed("insufficient-credits")
 			}
+			return err
+		}
+		if err := s.spend(ctx, tx, k, added, bought); err != nil {
 			return err
 		}
 	} else {
@@ -408,6 +417,20 @@ func (s *Server) charge(ctx context.Context, tx *state.Tx, k keys.Key, p *Imager
 	n, err := tx.Exec(ctx, `INSERT INTO api_answers (key_id, idem, request, answer, at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (key_id, idem) DO NOTHING`, k.ID, idem, request, string(b), state.Micros(now))
 	*replay = err == nil && n == 0
 	return err
+}
+
+// spend enters what the key paid: each cell-week's price, shared by the cells of its frames on this page, so that those
+// who cover them get their part.
+func (s *Server) spend(ctx context.Context, tx *state.Tx, k keys.Key, added []cellWeek, bought map[cellWeek]map[survey.Cell]bool) error {
+	for _, w := range added {
+		// A key buys a cell in a week once, so that its digest names the charge for ever without naming the customer.
+		id := survey.HashOf(fmt.Appendf(nil, "imagery %s %s %d", k.ID, w.cell, w.week)).String()[:32]
+		err := tx.Charge(ctx, survey.Charge{ID: id, Cells: slices.Collect(maps.Keys(bought[w])), Amount: survey.Amount(s.Price) * survey.CreditUnits, At: s.Clock()})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *Server) answered(ctx context.Context, q state.Querier, key, idem, request string) (p ImageryPage, ok bool, err error) {

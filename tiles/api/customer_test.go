@@ -15,6 +15,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/tiles/api"
@@ -195,6 +196,68 @@ func TestACellInAWeekIsPaidForOnce(t *testing.T) {
 	u := decode[api.Usage](t, s.get("/v1/usage", "Authorization", "Bearer "+s.secret))
 	if u.Credits != first.CreditsRemaining || len(u.Days) != 1 || u.Days[0].Credits != dry.CreditsUsed || u.Days[0].Requests != 4 || u.Days[0].Frames != 2*int64(len(s.Frames)) || len(u.Statement) != 2 {
 		t.Fatalf("%+v", u)
+	}
+}
+
+// What customers pay reaches the cells whose frames they got: every base unit, once, in the epoch of the purchase.
+func TestWhatIsPaidIsBookedOnTheCellsThatWereGiven(t *testing.T) {
+	const value = int64(survey.CreditUnits)
+	s := newShop(t, api.Config{Price: 3}, keys.Options{Credits: 10_000, PerMinute: 1e6})
+	given := map[survey.Cell]bool{}
+	var paid int64
+	for cursor := ""; ; {
+		p := decode[api.ImageryPage](t, s.post("/v1/imagery/search", m{"geometry": around(s.Center, 1400), "limit": 37, "cursor": cursor}, "Idempotency-Key", "page "+cursor))
+		for _, f := range p.Frames {
+			given[f.Cell] = true
+		}
+		paid += p.CreditsUsed
+		if cursor = p.Next; cursor == "" {
+			break
+		}
+	}
+	booked := func() (sum, least, late int64, cells map[survey.Cell]bool) {
+		rows, err := s.db.Query(t.Context(), `SELECT cell, amount, at FROM reward_spend`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		least, cells = 1<<62, map[survey.Cell]bool{}
+		for rows.Next() {
+			var c, amount, at int64
+			if err := rows.Scan(&c, &amount, &at); err != nil {
+				t.Fatal(err)
+			}
+			sum, least, cells[survey.Cell(c)] = sum+amount, min(least, amount), true
+			if survey.EpochOf(state.Time(at)) != survey.EpochOf(s.now) {
+				late++
+			}
+		}
+		return sum, least, late, cells
+	}
+	sum, least, late, cells := booked()
+	if paid == 0 || sum != paid*value || least <= 0 || late != 0 {
+		t.Fatalf("%d base units are booked for %d credits of %d; the least part is %d, %d in another epoch", sum, paid, value, least, late)
+	}
+	for c := range cells {
+		if !given[c] {
+			t.Errorf("cell %s was paid for and not given", c)
+		}
+	}
+	// Asked again, answered again from the kept answer, and refused for want of credits: nothing more is booked.
+	s.post("/v1/imagery/search", m{"geometry": around(s.Center, 1400), "limit": 37, "cursor": ""}, "Idempotency-Key", "page ")
+	s.post("/v1/imagery/search", m{"geometry": around(s.Center, 1400), "limit": 500})
+	if _, err := keys.Credit(t.Context(), s.db, s.key.ID, -(10_000 - paid), "gone", s.now); err != nil {
+		t.Fatal(err)
+	}
+	_, poor, err := keys.Create(t.Context(), s.db, "poor", keys.Options{PerMinute: 1e6}, s.now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.post("/v1/imagery/search", m{"geometry": around(s.Center, 1400)}, "X-API-Key", poor); r.StatusCode != 402 {
+		t.Fatal(r.StatusCode)
+	}
+	if again, _, _, _ := booked(); again != sum {
+		t.Errorf("%d base units, %d after requests that cost nothing", sum, again)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 )
 
 // thumbWidths are the small sizes on offer; a free choice would let a stranger fill the cache.
@@ -77,7 +78,7 @@ func (s *Server) sendImage(w http.ResponseWriter, r *http.Request, f frameRow, w
 	h := w.Header()
 	cors(h)
 	h.Set("ETag", tag)
-	h.Set("Surrogate-Key", "frames frames/"+string(f.ID))
+	s.surrogate(h, purge.AllFrames, purge.Frame(f.ID), purge.Drive(f.Sequence))
 	h.Set("Cache-Control", cache)
 	if match(r, tag) {
 		w.WriteHeader(http.StatusNotModified)

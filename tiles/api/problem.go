@@ -12,7 +12,7 @@ func fail(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody is listening
 	}
 	h := w.Header()
-	for _, k := range []string{"Etag", "Vary", "Surrogate-Key", "Content-Encoding"} {
+	for _, k := range []string{"Etag", "Vary", "Surrogate-Key", "Cache-Tag", "Content-Encoding"} {
 		h.Del(k)
 	}
 	cors(h)

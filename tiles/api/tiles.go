@@ -13,6 +13,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/archive"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 )
 
 const (
@@ -117,6 +118,7 @@ func (s *Server) tileJSON(w http.ResponseWriter, r *http.Request) {
 		fail(w, r, survey.Errorf(survey.NotFound, "there is no layer %.40q", name).WithHint("GET /v1/tiles lists the layers"))
 		return
 	}
+	s.surrogate(w.Header(), purge.AllTiles, purge.TileJSON(name))
 	writeJSON(w, r, "application/json", cacheTileJSON, s.describe(v, l))
 }
 
@@ -203,7 +205,7 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 	if version != "" && version == l.set.Version {
 		h["Cache-Control"] = hdrForever
 	}
-	h["Surrogate-Key"] = []string{surrogate(name, z, x, y)}
+	s.surrogate(h, purge.AllTiles, purge.Layer(name), purge.Tile(name, z, x, y))
 	if t == nil {
 		w.WriteHeader(http.StatusNoContent)
 		return
@@ -237,18 +239,12 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 	w.Write(body) // for HEAD net/http keeps the headers and drops the body
 }
 
-// surrogate is the keys by which a CDN purges narrowly: the layer, and the tile of zoom 6 that holds this one.
-func surrogate(layer string, z, x, y int) string {
-	if z > 6 {
-		x, y, z = x>>(z-6), y>>(z-6), 6
+// surrogate is the keys by which a cache drops narrowly: all tiles, the layer, and the tile of zoom 6 that holds this one.
+func (s *Server) surrogate(h http.Header, keys ...string) {
+	h["Surrogate-Key"] = []string{strings.Join(keys, " ")}
+	if s.Purge.Tags() {
+		h["Cache-Tag"] = []string{strings.Join(keys, ",")}
 	}
-	b := make([]byte, 0, 64)
-	b = append(append(b, "tiles tiles/"...), layer...)
-	b = append(append(b, " tiles/"...), layer...)
-	for _, n := range [...]int{z, x, y} {
-		b = strconv.AppendInt(append(b, '/'), int64(n), 10)
-	}
-	return string(b)
 }
 
 // parseZXY reads a tile's place. One that is no number is Invalid; one outside the world NotFound.

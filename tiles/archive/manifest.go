@@ -18,7 +18,7 @@ type Manifest struct {
 	Format  int       `json:"format"`
 	Version int64     `json:"version"` // rises by one with each swap
 	AsOf    time.Time `json:"as_of"`   // instant at which freshness and ages were computed
-	// Layers holds one tile set for each served name: coverage, sequences, images, grid, heat.
+	// Layers holds one tile set for each served name: package schema lists them.
 	Layers map[string]Tileset `json:"layers"`
 }
 

@@ -31,11 +31,12 @@ type Set struct {
 	Layers           []Layer // none for images
 }
 
-// Names of the tile sets. The first three have one layer of the same name.
+// Names of the tile sets. The first four have one layer of the same name.
 const (
 	Coverage  = "coverage"
 	Sequences = "sequences"
 	Images    = "images"
+	Features  = "features"
 	Panoramax = "panoramax"
 	Heat      = "heat"
 )
@@ -79,6 +80,18 @@ func Sets() []Set {
 			{"quality", "String", "grade A (best) to E"},
 			{"quality_ppm", "Number", "quality score in parts per million"},
 			{"cell", "String", "H3 index of the frame, lower-case hex"},
+		}}),
+		one(Layer{Features, "signs and the like beside the road, each placed from several frames of a drive", 12, 14, []Field{
+			{"id", "String", "id of the feature"},
+			{"class", "String", "sign or text"},
+			{"kind", "String", "what is known of it beyond its class: red_ring, red_triangle, red_full, blue, yellow; absent when unknown"},
+			{"first_seen", "Number", "capture time of the first frame that shows it, milliseconds since 1970 UTC"},
+			{"last_seen", "Number", "capture time of the last frame that shows it, milliseconds since 1970 UTC"},
+			{"frames", "Number", "frames that agree on its place"},
+			{"accuracy_m", "Number", "one standard deviation of its place along the worst direction, metres"},
+			{"confidence_ppm", "Number", "of the best sighting, in parts per million"},
+			{"sequence_id", "String", "id of the drive that saw it"},
+			{"cell", "String", "H3 index of its place, lower-case hex"},
 		}}),
 		{Panoramax, "the same map as the layers that Panoramax viewers read", archive.TileMVT, 0, 15, []Layer{
 			{Grid, "H3 cells with how many pictures they hold", 0, 5, []Field{

@@ -30,6 +30,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/archive"
 	"github.com/roadcomb/roadcomb/tiles/build"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 	"github.com/roadcomb/roadcomb/tiles/schema"
 )
 
@@ -53,11 +54,14 @@ type Config struct {
 
 // Worker rebuilds and publishes tiles. Runs may overlap, also in several processes: one of them wins the manifest and
 // the others start over.
+//
+// What a cache in front of the map is to drop is put down before the manifest is swapped and sent after it.
 type Worker struct {
 	DB     *state.DB
 	Store  *store.Store
 	Log    *slog.Logger     // nil is silent
 	Clock  func() time.Time // nil means time.Now
+	Purge  *purge.Hook      // told what a cache is to drop; nil when there is none
 	Config Config
 
 	fault func(point string) error // tests stop a run here
@@ -165,7 +169,7 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		return res, err
 	}
 	next := archive.Manifest{Format: archive.ManifestFormat, AsOf: run.asOf, Layers: map[string]archive.Tileset{}}
-	for _, l := range []layer{coverage{run}, sequences{run}, images{run}, panoramax{run}, heat{run}} {
+	for _, l := range []layer{coverage{run}, sequences{run}, images{run}, features{run}, panoramax{run}, heat{run}} {
 		name := l.set().Name
 		t, ok := old.Layers[name]
 		if full || !ok || t.Plan != l.plan() {
@@ -185,6 +189,12 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		if err != nil {
 			return res, err
 		}
+		for name := range res.Layers {
+			run.stale = append(run.stale, purge.TileJSON(name))
+		}
+		if err := w.Purge.Add(ctx, next.Version, run.stale...); err != nil {
+			return res, err
+		}
 		if err := w.at("swap"); err != nil {
 			return res, err
 		}
@@ -198,6 +208,14 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		}
 	}
 	res.Version = next.Version
+	// Images have no version: whatever changed of a drive, a take-down among it, is in the database already.
+	var images []string
+	for id := range run.drive {
+		images = append(images, purge.Drive(survey.DriveID(id)))
+	}
+	if err := w.Purge.Add(ctx, 0, images...); err != nil {
+		return res, err
+	}
 	if err := w.at("consume"); err != nil {
 		return res, err
 	}
@@ -214,7 +232,12 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 		p := res.Layers[name]
 		w.log().Info("tiles published", "layer", name, "full", p.Full, "built", p.Dirty, "changed", p.Changed, "gone", p.Gone, "bytes", p.Bytes)
 	}
-	return res, nil
+	// The tiles are published whether or not the cache hears of it; a job that fails here is tried again and sends the rest.
+	n, err := w.Purge.Send(ctx, res.Version)
+	if n > 0 {
+		w.log().Info("cache told what to drop", "keys", n)
+	}
+	return res, err
 }
 
 func sameManifest(a, b archive.Manifest) bool {
@@ -251,6 +274,10 @@ type run struct {
 	cells []survey.Cell          // changed
 	drive map[string]driveChange // changed
 
+	features []survey.Cell // where map features came or went
+
+	stale []string // surrogate keys of tiles that change with this run
+
 	turn      int64    // runs recorded before this one began
 	allDrives []*drive // by id; nil unless all were read anew
 }
@@ -265,6 +292,12 @@ func (r *run) readChanges(ctx context.Context, cs []state.Change) error {
 				return fmt.Errorf("change feed: %w", err)
 			}
 			r.cells = append(r.cells, cell)
+		case "feature":
+			cell, err := survey.ParseCell(c.Key)
+			if err != nil {
+				return fmt.Errorf("change feed: %w", err)
+			}
+			r.features = append(r.features, cell)
 		case "drive":
 			d, err := r.readDrive(ctx, c.Key)
 			if err != nil {
@@ -295,6 +328,7 @@ func (r *run) rebuild(ctx context.Context, l layer, old archive.Tileset) (archiv
 	t.Archives = []archive.Ref{ref}
 	t.Version = archive.NewTilesetVersion(t.Plan, t.Archives)
 	if t.Version != old.Version {
+		r.stale = append(r.stale, purge.Layer(l.set().Name))
 		r.res.Layers[l.set().Name] = Published{Full: true, Dirty: st.Tiles, Changed: st.Tiles, Bytes: ref.Bytes}
 	}
 	return t, nil
@@ -405,6 +439,12 @@ func (r *run) update(ctx context.Context, l layer, t archive.Tileset) (archive.T
 		p.Folded = true
 	}
 	t.Version = archive.NewTilesetVersion(t.Plan, t.Archives)
+	for i, id := range ids {
+		if gone[i] || delta.Has(id) {
+			z, x, y := archive.ZXY(id)
+			r.stale = append(r.stale, purge.Tile(l.set().Name, z, x, y))
+		}
+	}
 	r.res.Layers[l.set().Name] = p
 	return t, nil
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"image/png"
+	"maps"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -107,6 +108,90 @@ func (n *network) index(id string) {
 func (n *network) remove(id string, from, to int) {
 	n.exec(`UPDATE frames SET state = 'removed' WHERE drive_id = $1 AND seq >= $2 AND seq < $3`, id, from, to)
 	n.index(id)
+}
+
+// signs gives a drive map features near its frames, each seen by three of them, in place of those it had, as vision leaves
+// them.
+func (n *network) signs(id string, r *rand.Rand) {
+	n.t.Helper()
+	rows, err := n.db.Query(n.t.Context(), `SELECT id, lat_e7, lon_e7, captured_at FROM frames WHERE drive_id = $1 AND state = 'published' ORDER BY seq`, id)
+	if err != nil {
+		n.t.Fatal(err)
+	}
+	defer rows.Close()
+	type seen struct {
+		id           string
+		lat, lon, us int64
+	}
+	var fs []seen
+	for rows.Next() {
+		var f seen
+		if err := rows.Scan(&f.id, &f.lat, &f.lon, &f.us); err != nil {
+			n.t.Fatal(err)
+		}
+		fs = append(fs, f)
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		n.t.Fatal(err)
+	}
+	err = n.db.Tx(n.t.Context(), func(tx *state.Tx) error {
+		ctx := n.t.Context()
+		changed := map[string]bool{}
+		if err := func() error {
+			rows, err := tx.Query(ctx, `SELECT cell FROM map_features WHERE drive_id = $1`, id)
+			if err != nil {
+				return err
+			}
+			defer rows.Close()
+			for rows.Next() {
+				var c int64
+				if err := rows.Scan(&c); err != nil {
+					return err
+				}
+				changed[survey.Cell(c).String()] = true
+			}
+			return rows.Err()
+		}(); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM frame_features WHERE frame_id IN (SELECT id FROM frames WHERE drive_id = $1)`, id); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `DELETE FROM map_features WHERE drive_id = $1`, id); err != nil {
+			return err
+		}
+		used := map[string]int{}
+		for i := 0; i+2 < len(fs); i += 1 + r.IntN(3) {
+			p := geo.Destination(geo.FromE7(fs[i].lat, fs[i].lon), geo.BearingDeg(r.IntN(360)), geo.Meters(3+r.IntN(12)))
+			cell, err := hex.CellOf(p, hex.DefaultRes)
+			if err != nil {
+				return err
+			}
+			fid := survey.HashOf(fmt.Appendf(nil, "feature %s %d", fs[i].id, r.IntN(1e6))).String()[:32]
+			lat, lon := p.E7()
+			if _, err := tx.Exec(ctx, `INSERT INTO map_features (id, drive_id, class, kind, lat_e7, lon_e7, cell, sigma_mm, frames, first_seen, last_seen, confidence_ppm)
+				VALUES ($1, $2, 'sign', $3, $4, $5, $6, 1234, 3, $7, $8, $9)`, fid, id, []string{"", "blue", "red_ring"}[r.IntN(3)], lat, lon, cell.Int64(), fs[i].us, fs[i+2].us, r.IntN(1e6)); err != nil {
+				return err
+			}
+			for _, f := range fs[i : i+3] {
+				if _, err := tx.Exec(ctx, `INSERT INTO frame_features (frame_id, n, class, x, y, w, h, confidence_ppm, model, feature_id) VALUES ($1, $2, 'sign', 1, 2, 3, 4, 500000, 'test', $3)`,
+					f.id, used[f.id], fid); err != nil {
+					return err
+				}
+				used[f.id]++
+			}
+			changed[cell.String()] = true
+		}
+		for c := range changed {
+			if err := state.MarkChanged(ctx, tx, "feature", c); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
 }
 
 func (n *network) run() worker.Result {
@@ -244,8 +329,9 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 		n := newNetwork(t, db)
 		pts := walk(rand.New(rand.NewPCG(1, 1)), 40)
 		id := n.drive(day, pts, time.Second)
+		n.signs(id, rand.New(rand.NewPCG(1, 2)))
 		res := n.run()
-		if len(res.Layers) != 5 || res.Version != 1 {
+		if len(res.Layers) != 6 || res.Version != 1 {
 			t.Fatalf("%+v", res)
 		}
 		tiles, m := published(t, n.s)
@@ -299,6 +385,10 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 					if len(f.Properties) != len(sc.Fields) || f.Properties["sequence_id"] != id || f.Properties["quality"] != "B" {
 						t.Fatal(f.Properties)
 					}
+				case "features":
+					if len(f.Properties) < len(sc.Fields)-1 || f.Properties["sequence_id"] != id || f.Properties["accuracy_m"] != 1.2 || f.Properties["frames"] != 3.0 {
+						t.Fatal(f.Properties)
+					}
 				case "coverage":
 					if len(f.Properties) != len(sc.Fields) || f.Properties["age_days"] != 29.0 && f.Properties["age_days"] != 30.0 {
 						t.Fatal(f.Properties)
@@ -311,7 +401,7 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 			}
 			count[layer] += len(ls[0].Features)
 		}
-		if count["images"] != 40 || count["sequences"] < 15 || count["coverage"] < 15 || count["pictures"] != 40 || count["grid"] < 6 || count["heat"] < 14 {
+		if count["images"] != 40 || count["features"] < 3*10 || count["sequences"] < 15 || count["coverage"] < 15 || count["pictures"] != 40 || count["grid"] < 6 || count["heat"] < 14 {
 			t.Fatal(count)
 		}
 		if again := n.run(); len(again.Layers) != 0 || again.Version != 1 || again.Changes != 0 {
@@ -335,6 +425,9 @@ func TestAnySequenceOfChangesAndCrashesEqualsAFullRebuild(t *testing.T) {
 		folded, deltas, tombstones := false, 0, 0
 		for step := range 20 {
 			for range 1 + r.IntN(2) {
+				if len(drives) > 0 && r.IntN(2) == 0 {
+					n.signs(drives[r.IntN(len(drives))], r)
+				}
 				switch k := r.IntN(6); {
 				case k < 3 || len(drives) == 0:
 					drives = append(drives, n.drive(day.Add(time.Duration(r.IntN(1e6))*time.Second), walk(r, 2+r.IntN(60)), time.Duration(1+r.IntN(70))*time.Second))
@@ -373,8 +466,10 @@ func TestAnySequenceOfChangesAndCrashesEqualsAFullRebuild(t *testing.T) {
 		n.w.SetFault(nil)
 		n.run()
 		n.mustEqualRebuild("end")
-		if !folded || deltas < 5 || tombstones == 0 || n.full == 0 {
-			t.Errorf("the test did not see what it is for: folded %v, %d deltas, %d tombstones, %d full tiles", folded, deltas, tombstones, n.full)
+		signs, _ := published(t, n.s)
+		maps.DeleteFunc(signs, func(k, _ string) bool { return !strings.HasPrefix(k, "features/") })
+		if !folded || deltas < 5 || tombstones == 0 || n.full == 0 || len(signs) == 0 {
+			t.Errorf("the test did not see what it is for: folded %v, %d deltas, %d tombstones, %d full tiles, %d tiles of features", folded, deltas, tombstones, n.full, len(signs))
 		}
 		for _, d := range drives {
 			n.remove(d, 0, 1000)

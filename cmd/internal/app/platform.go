@@ -30,6 +30,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 	"github.com/roadcomb/roadcomb/tiles/viewer"
 	tilesworker "github.com/roadcomb/roadcomb/tiles/worker"
 	visionapi "github.com/roadcomb/roadcomb/vision/api"
@@ -49,6 +50,7 @@ type platform struct {
 	db      *state.DB
 	store   *store.Store
 	s3      *embeds3.Server // nil with an outside store
+	purge   *purge.Hook     // nil without a cache to tell
 
 	ingest   *ingestworker.Worker
 	vision   *visionworker.Worker
@@ -93,7 +95,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	// Before the embedded store, which changes the working folder that models and library are searched from.
-	if p.lab, err = newLab(set.Models, log); err != nil {
+	if p.lab, err = newLab(set.Models, set.on(), log); err != nil {
 		return err
 	}
 	if set.Roads != "" {
@@ -114,6 +116,9 @@ func (p *platform) start(ctx context.Context) (err error) {
 	if p.store, err = store.Open(ctx, sc); err != nil {
 		return err
 	}
+	if p.purge, err = set.hook(p.db); err != nil {
+		return err
+	}
 	p.wire()
 	return set.Payout.apply(p.rewards)
 }
@@ -131,15 +136,16 @@ func (p *platform) wire() {
 			return err
 		}
 	}
-	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log}
+	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log, Purge: p.purge}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current()}
 	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log, Regions: p.regions()}
 	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Lab: p.lab, Config: visionworker.Config{Workers: vis}}
+	p.rehearse()
 }
 
 // newLab is where pictures are worked on: a child of this program, started as `roadcomb lab` when it is needed. It gets
 // what it needs to find models and library, and nothing else of this process's environment, which may hold keys.
-func newLab(modelsDir string, log *slog.Logger) (*lab.Lab, error) {
+func newLab(modelsDir string, rehearses bool, log *slog.Logger) (*lab.Lab, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "working folder: %w", err)
@@ -150,6 +156,9 @@ func newLab(modelsDir string, log *slog.Logger) (*lab.Lab, error) {
 			return nil, err
 		}
 		c.Args = append(c.Args, "--models", modelsDir)
+	}
+	if rehearses {
+		c.Args = append(c.Args, "--rehearses")
 	}
 	for _, name := range []string{infer.LibraryEnv, "LD_LIBRARY_PATH", "TMPDIR", "HOME", "PATH", "GOMAXPROCS", "GODEBUG"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -280,18 +289,18 @@ func (p *platform) startWorkers(ctx context.Context, poll time.Duration) (stop f
 	}, nil
 }
 
-// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; web a folder that
-// replaces the built-in page, or empty; basemap an archive of streets, or empty.
-func (p *platform) handler(base, web, basemap string) (http.Handler, error) {
+// handler is the whole HTTP surface: APIs, tiles and the web map. base is the address in links; w what
+// is served beside the APIs.
+func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
 	mux := &httpx.Routes{}
-	if err := p.register(mux, base, web, basemap); err != nil {
+	if err := p.register(mux, base, w); err != nil {
 		return nil, err
 	}
 	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
 }
 
 // register adds every route to mux.
-func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error {
+func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error {
 	api := httpx.NewAPI(mux, "roadcomb", Version)
 	oidc, err := p.set.OIDC.config(base)
 	if err != nil {
@@ -299,10 +308,11 @@ func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error 
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op})
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock()})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
-	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Config: tilesapi.Config{PublicURL: base, Basemap: basemap}})
+	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,
+		Config: tilesapi.Config{PublicURL: base, Basemap: w.Basemap}})
 	if err := p.registerRewards(mux, api, op); err != nil {
 		return err
 	}
@@ -319,7 +329,7 @@ func (p *platform) register(mux *httpx.Routes, base, web, basemap string) error 
 	case p.s3 != nil:
 		connect = p.s3.Endpoint
 	}
-	page, err := viewer.Handler(viewer.Config{Dir: web, Connect: []string{connect}})
+	page, err := viewer.Handler(viewer.Config{Dir: w.Web, Connect: []string{connect}})
 	if err != nil {
 		return err
 	}

@@ -59,6 +59,7 @@ type cli struct {
 	Models       modelsCmd       `cmd:"" help:"Get, list and check privacy models."`
 	Detect       detectCmd       `cmd:"" help:"Find faces and plates in images."`
 	Eval         evalCmd         `cmd:"" help:"Measure how well privacy works."`
+	Sim          simCmd          `cmd:"" name:"simulate" help:"Drive a made-up fleet through the API."`
 	Doctor       doctorCmd       `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
 
 	Operators operatorsCmd `cmd:"" help:"Who runs the network, and what they may do."`

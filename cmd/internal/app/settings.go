@@ -12,11 +12,14 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/tiles/purge"
 )
 
 // settings are shared by the verbs that open the platform. The zero addresses mean the embedded servers under Home.
 type settings struct {
+	cacheSettings
 	Home     string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
 	State    string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
 	S3       string `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
@@ -34,6 +37,18 @@ type settings struct {
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 
 	opsSettings
+	rehearsal
+}
+
+// cacheSettings name the cache in front of the map, if there is one.
+type cacheSettings struct {
+	Purge       string `name:"purge-url" help:"Cache in front of the map: where it takes surrogate keys of what changed." env:"ROADCOMB_PURGE_URL" placeholder:"URL"`
+	PurgeFormat string `name:"purge-format" help:"How that cache takes keys: surrogate-key (Fastly) or cache-tag (Cloudflare)." enum:"surrogate-key,cache-tag" default:"surrogate-key" env:"ROADCOMB_PURGE_FORMAT"`
+	PurgeHeader string `name:"purge-header" help:"Header with that cache's credential." env:"ROADCOMB_PURGE_HEADER" placeholder:"NAME: VALUE"`
+}
+
+func (c cacheSettings) hook(db *state.DB) (*purge.Hook, error) {
+	return purge.New(db, purge.Config{URL: c.Purge, Format: purge.Format(c.PurgeFormat), Header: c.PurgeHeader})
 }
 
 // database is the address of the state database.

@@ -78,7 +78,7 @@ func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listen
 		l.Close()
 		return err
 	}
-	h, err := p.handler(c.base(l), c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.webSettings)
 	if err != nil {
 		l.Close()
 		return err
@@ -193,7 +193,7 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
-		now := time.Now().UTC()
+		now := p.set.now()
 		if today := now.Truncate(24 * time.Hour); !today.Equal(day) {
 			if err := p.tick(ctx, now); err != nil {
 				if ctx.Err() != nil {
@@ -228,7 +228,7 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 	} else if n > 0 {
 		p.log.Info("originals expired", "objects", n)
 	}
-	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log}, 0); err != nil {
+	if _, err := ingestapi.Sweep(ctx, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Clock: p.set.clock()}, 0); err != nil {
 		return err
 	}
 	if err := p.reindexRoads(ctx); err != nil {
@@ -308,7 +308,7 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		return err
 	}
 	base := "http://" + l.Addr().String()
-	h, err := p.handler(c.base(l), c.Web, c.Basemap)
+	h, err := p.handler(c.base(l), c.webSettings)
 	if err != nil {
 		l.Close()
 		return err
@@ -363,5 +363,5 @@ func (c *tickCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("tick"); err != nil {
 		return err
 	}
-	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, time.Now().UTC()) })
+	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, c.now()) })
 }

@@ -115,11 +115,15 @@ func (c *evalRedactionCmd) Run(ctx context.Context, e *environ) error {
 }
 
 // labCmd is the child process that native code runs in.
-type labCmd struct{ modelsDir }
+type labCmd struct {
+	modelsDir
+	Rehearses bool `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
+}
 
 func (c *labCmd) Run() error {
 	return lab.Main(func() (lab.Tools, error) {
 		g, err := openGuard(c.Models)
+		g, err = realGuard(g, err, c.Rehearses)
 		if err != nil {
 			return lab.Tools{Err: err}, nil // it can still decode and rate
 		}
