@@ -36,8 +36,9 @@ func site(t *testing.T, c viewer.Config, photos string) (http.Handler, *maptest.
 	return mux, town
 }
 
-// The page in a real browser: the map draws, a click opens a cell, the redacted frame shows.
-func TestMapInABrowser(t *testing.T) {
+// inABrowser runs a script of test/ against the site and wants its screenshot.
+func inABrowser(t *testing.T, script string, args ...string) {
+	t.Helper()
 	if !viewer.Complete() {
 		t.Skip("the page's libraries are absent; run npm ci && node build.mjs in tiles/viewer")
 	}
@@ -51,8 +52,8 @@ func TestMapInABrowser(t *testing.T) {
 	defer srv.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
-	out := filepath.Join(t.TempDir(), "map.png")
-	cmd := exec.CommandContext(ctx, "node", "test/map.mjs", srv.URL+"/", out)
+	out := filepath.Join(t.TempDir(), "page.png")
+	cmd := exec.CommandContext(ctx, "node", append([]string{script, srv.URL + "/", out}, args...)...)
 	cmd.Dir = dir
 	said, err := cmd.CombinedOutput()
 	t.Logf("%s", said)
@@ -62,6 +63,15 @@ func TestMapInABrowser(t *testing.T) {
 	if st, err := os.Stat(out); err != nil || st.Size() < 10_000 {
 		t.Fatalf("screenshot: %v", err)
 	}
+}
+
+// The page in a real browser: the map draws, a click opens a cell, the redacted frame shows, and so does a sign in its
+// frames.
+func TestMapInABrowser(t *testing.T) { inABrowser(t, "test/map.mjs") }
+
+// A contributor's weeks and statement, on a phone in the dark.
+func TestRewardsInABrowser(t *testing.T) {
+	inABrowser(t, "test/rewards.mjs", "--width", "390", "--height", "844", "--dark")
 }
 
 // With ROADCOMB_MAP_LISTEN=host:port the synthetic town is served until interrupted, for work on the page; the page's

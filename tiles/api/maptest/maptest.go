@@ -31,10 +31,22 @@ type Town struct {
 	Frames []survey.FrameID // published, in no order that matters
 	Hidden survey.FrameID   // a frame that is quarantined and must not show anywhere
 	Drives []survey.DriveID
+	Signs  []Sign // map features that published frames show
+	// HiddenSign is a map feature that only the hidden frame shows.
+	HiddenSign survey.FeatureID
 	Center geo.Point
 	AsOf   time.Time
 
 	manifest archive.Manifest
+}
+
+// Sign is a map feature of the town.
+type Sign struct {
+	ID         survey.FeatureID
+	Kind       survey.FeatureKind
+	Point      geo.Point
+	LastSeen   time.Time
+	Confidence survey.PPM
 }
 
 type frame struct {
@@ -146,6 +158,7 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 		mm += int64(1000 * geo.Distance(shots[i].Point, shots[i+1].Point))
 	}
 	tw.Drives = append(tw.Drives, id)
+	ids := make([]survey.FrameID, len(shots))
 	_, err := tx.Exec(ctx, `INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
 		VALUES ($1, 'u1', 'c1', 'dev', 'vision', $2, $3, $3, $4, 1, $5, '')`, string(id), state.Micros(shots[0].Time), state.Micros(shots[len(shots)-1].Time), len(shots), mm)
 	if err != nil {
@@ -166,6 +179,7 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 			return err
 		}
 		f := frame{survey.FrameID(survey.HashOf(fmt.Appendf(nil, "frame %d %d", d, i)).String()[:32]), s.Time, s.Point, s.Heading, id12, q}
+		ids[i] = f.id
 		st := survey.FramePublished
 		if d == 0 && i == len(shots)-1 {
 			st, tw.Hidden = survey.FrameQuarantined, f.id
@@ -196,7 +210,41 @@ func (tw *Town) drive(ctx context.Context, tx *state.Tx, d, frames int, pictures
 			return err
 		}
 	}
+	for i := 2; i+2 < len(shots); i += 5 {
+		at := geo.Destination(shots[i].Point, geo.NormalizeBearing(float64(shots[i].Heading)+50), 9)
+		kind := []survey.FeatureKind{survey.KindRedRing, survey.KindBlue, survey.KindYellow, ""}[(d+i)%4]
+		sign := Sign{survey.FeatureID(survey.HashOf(fmt.Appendf(nil, "sign %d %d", d, i)).String()[:32]), kind, at, shots[i+2].Time, survey.PPM(300e3 + 50e3*(i%13))}
+		if err := tw.sign(ctx, tx, id, sign, 0, ids[i:i+3]); err != nil {
+			return err
+		}
+		tw.Signs = append(tw.Signs, sign)
+	}
+	if d == 0 {
+		last := len(shots) - 1
+		sign := Sign{survey.FeatureID(survey.HashOf([]byte("hidden sign")).String()[:32]), "", shots[last].Point, shots[last].Time, 900e3}
+		tw.HiddenSign = sign.ID
+		return tw.sign(ctx, tx, id, sign, 1, ids[last:])
+	}
 	return nil
+}
+
+func (tw *Town) sign(ctx context.Context, tx *state.Tx, drive survey.DriveID, s Sign, n int, seen []survey.FrameID) error {
+	cell, err := hex.CellOf(s.Point, Resolution)
+	if err != nil {
+		return err
+	}
+	lat, lon := s.Point.E7()
+	if _, err := tx.Exec(ctx, `INSERT INTO map_features (id, drive_id, class, kind, lat_e7, lon_e7, cell, sigma_mm, frames, first_seen, last_seen, confidence_ppm)
+		VALUES ($1, $2, 'sign', $3, $4, $5, $6, 1700, 3, $7, $7, $8)`, string(s.ID), string(drive), string(s.Kind), lat, lon, cell.Int64(), state.Micros(s.LastSeen), int64(s.Confidence)); err != nil {
+		return err
+	}
+	for i, f := range seen {
+		if _, err := tx.Exec(ctx, `INSERT INTO frame_features (frame_id, n, class, kind, x, y, w, h, confidence_ppm, model, feature_id) VALUES ($1, $6, 'sign', $2, $3, 200, 24, 26, $4, 'test', $5)`,
+			string(f), string(s.Kind), 600+40*i, int64(s.Confidence), string(s.ID), n); err != nil {
+			return err
+		}
+	}
+	return state.MarkChanged(ctx, tx, "feature", cell.String())
 }
 
 // PublishLayer replaces one layer by the tiles in w, all of zoom z.

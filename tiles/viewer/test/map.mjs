@@ -3,7 +3,7 @@
 //
 //   node test/map.mjs URL OUT.png [--width N --height N --dark]
 //
-// Prints one line of JSON: {"cells","sequences","images","cell","frame","width","height","idle_ms"}. Exits 1 with a
+// Prints one line of JSON: {"cells","sequences","images","features","cell","frame","width","height","idle_ms"}. Exits 1 with a
 // sentence when something is missing or the page reported a fault, 2 when called wrongly.
 import { parseArgs } from 'node:util'
 import { idle, open, ready } from './browser.mjs'
@@ -32,7 +32,7 @@ try {
   const seen = await page.evaluate(() => {
     const { map } = window.roadcomb
     const ids = (layer, key) => new Set(map.getLayer(layer) ? map.queryRenderedFeatures({ layers: [layer] }).map((f) => f.properties[key]) : []).size
-    return { cells: ids('coverage', 'h3'), sequences: ids('sequences', 'id'), images: ids('images', 'id') }
+    return { cells: ids('coverage', 'h3'), sequences: ids('sequences', 'id'), images: ids('images', 'id'), features: ids('features', 'id') }
   })
   check(seen.cells > 0, 'No coverage cell is on screen.')
   check(seen.sequences > 0, 'No drive is on screen.')
@@ -46,6 +46,7 @@ try {
     for (let y = 20; y < h; y += 12) for (let x = 20; x < w; x += 12) {
       if (!free(x, y)) continue
       const [c] = map.queryRenderedFeatures([x, y], { layers: ['coverage'] })
+      if (map.getLayer('features') && map.queryRenderedFeatures([[x - 9, y - 9], [x + 9, y + 9]], { layers: ['features'] }).length) continue
       const d = Math.hypot(x - w / 2, y - h / 2)
       if (c && (!best || c.properties.count > best.count || (c.properties.count === best.count && d < best.d))) best = { x, y, d, h3: c.properties.h3, count: c.properties.count }
     }
@@ -77,6 +78,23 @@ try {
   // The keyboard alone closes the panel and opens a cell again.
   await page.keyboard.press('Escape')
   check(await page.$eval('#panel', (p) => p.hidden), 'Escape does not close the panel.')
+
+  // A click on a sign shows the frames that saw it, with a box around it.
+  if (seen.features) {
+    const sign = await page.evaluate(() => {
+      const { map } = window.roadcomb
+      for (const f of map.queryRenderedFeatures({ layers: ['features'] })) {
+        const p = map.project(f.geometry.coordinates)
+        if (document.elementFromPoint(p.x, p.y) === map.getCanvas()) return { x: p.x, y: p.y, id: f.properties.id }
+      }
+    })
+    check(sign, 'No sign can be clicked.')
+    await page.mouse.click(sign.x, sign.y)
+    await page.waitForFunction(() => document.querySelector('#panel .over:not([hidden]) rect')?.getAttribute('width') > 0, { timeout: 15_000 }).catch(() => { throw new Missing(`A click on sign ${sign.id} shows no box.`) })
+    check((await page.evaluate(() => location.hash)).includes('feature='), 'The address does not name the sign.')
+    await page.screenshot({ path: out.replace(/\.png$/, '-sign.png') })
+    await page.keyboard.press('Escape')
+  }
   check(faults.length === 0, `The page reported faults:\n  ${faults.join('\n  ')}`)
   console.log(JSON.stringify({ ...seen, cell: point.h3, frame: new URL(shown.src).pathname.split('/').at(-2), width: shown.width, height: shown.height, idle_ms: idleMS }))
 } catch (err) {

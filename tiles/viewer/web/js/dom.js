@@ -1,6 +1,6 @@
 // el makes an element: el('p', {class: 'x', onclick: f}, 'text', child). Text is never parsed as HTML.
 export function el(tag, attrs = {}, ...children) {
-  const svg = tag === 'svg' || tag === 'path' || tag === 'polygon'
+  const svg = tag === 'svg' || tag === 'path' || tag === 'polygon' || tag === 'rect'
   const n = svg ? document.createElementNS('http://www.w3.org/2000/svg', tag) : document.createElement(tag)
   for (const [k, v] of Object.entries(attrs)) {
     if (v === false || v == null) continue

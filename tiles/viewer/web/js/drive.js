@@ -3,47 +3,11 @@
 import * as api from './api.js'
 import { $, el } from './dom.js'
 import * as f from './format.js'
+import { get, headers, session } from './session.js'
 import './theme.js'
 import { chosen, dropped, upload } from './upload.js'
 
-let token = localStorage.getItem('token') ?? ''
-const headers = () => ({ Authorization: `Bearer ${token}` })
-const get = (path, o = {}) => api.get(path, { ...o, headers: headers() })
-
 const states = { open: 'arriving', uploaded: 'waiting', ingested: 'being looked at', settled: 'done', abandoned: 'given up' }
-
-async function start() {
-  $('signed-in').hidden = true
-  $('sign-in').hidden = true
-  $('who').textContent = ''
-  if (token) {
-    try {
-      const me = await get('v1/me')
-      $('who').textContent = me.handle
-      $('signed-in').hidden = false
-      await show()
-      return
-    } catch (err) {
-      $('sign-in-error').textContent = err.status === 401 ? 'The token is not known here.' : err.message
-    }
-  }
-  $('sign-in').hidden = false
-  $('token').focus()
-}
-
-$('token-form').addEventListener('submit', (e) => {
-  e.preventDefault()
-  token = $('token').value.trim()
-  localStorage.setItem('token', token)
-  $('token').value = ''
-  $('sign-in-error').textContent = ''
-  start()
-})
-$('sign-out').addEventListener('click', () => {
-  token = ''
-  localStorage.removeItem('token')
-  start()
-})
 
 // options is what the driver says about the footage; what is left empty is left to the network.
 function options() {
@@ -158,4 +122,4 @@ async function onMap(id, button) {
   }
 }
 
-start()
+session(show)

@@ -10,7 +10,7 @@ import { onTheme, theme } from './theme.js'
 
 setWorkerUrl?.(api.url('maplibre-gl-worker.mjs'))
 
-const wanted = ['basemap', 'coverage', 'sequences', 'images']
+const wanted = ['basemap', 'coverage', 'sequences', 'images', 'features']
 let tiles = {} // layer → TileJSON
 let info = {}
 let since = 0
@@ -87,6 +87,7 @@ const panel = new Panel({
     choose('')
     put('cell', null)
     put('frame', null)
+    put('feature', null)
   },
 })
 
@@ -113,8 +114,16 @@ function choose(h3) {
 
 function openCell(h3, props, frameID) {
   choose(h3)
+  put('feature', null)
   put('cell', h3)
   return panel.cell(h3, props, frameID)
+}
+
+function openFeature(id) {
+  choose('')
+  put('cell', null)
+  put('feature', id)
+  return panel.feature(id)
 }
 
 function pick(point) {
@@ -122,6 +131,8 @@ function pick(point) {
   const has = (id) => map.getLayer(id) && map.getLayoutProperty(id, 'visibility') !== 'none'
   const [c] = has('coverage') ? map.queryRenderedFeatures([point.x, point.y], { layers: ['coverage'] }) : []
   const [i] = has('images') ? map.queryRenderedFeatures(box(5), { layers: ['images'] }) : []
+  const [s] = has('features') ? map.queryRenderedFeatures(box(6), { layers: ['features'] }) : []
+  if (s) return openFeature(s.properties.id)
   if (c) return openCell(c.properties.h3, c.properties, i?.properties.id)
   if (i) return openCell(i.properties.cell, null, i.properties.id)
   panel.close()
@@ -137,6 +148,7 @@ function setHover(id) {
   map.getCanvas().style.cursor = hover ? 'pointer' : ''
 }
 map.on('mousemove', 'coverage', (e) => setHover(e.features[0].properties.h3))
+map.on('mouseenter', 'features', () => { map.getCanvas().style.cursor = 'pointer' })
 map.on('mouseleave', 'coverage', () => setHover(null))
 
 // Keyboard: the map's own arrow keys move it; Enter picks what is under the cross in the middle.
@@ -165,7 +177,7 @@ function sinceRange() {
 function applySince() {
   const t = since
   const at = (key) => (t ? ['>=', ['coalesce', ['get', key], 0], t] : null)
-  for (const [id, key] of [['coverage', 'last_seen'], ['coverage-line', 'last_seen'], ['sequences', 'ended_at'], ['images', 'captured_at']]) if (map.getLayer(id)) map.setFilter(id, at(key))
+  for (const [id, key] of [['coverage', 'last_seen'], ['coverage-line', 'last_seen'], ['sequences', 'ended_at'], ['images', 'captured_at'], ['features', 'last_seen']]) if (map.getLayer(id)) map.setFilter(id, at(key))
   if (map.getLayer('headings')) map.setFilter('headings', t ? ['all', ['has', 'compass_angle'], at('captured_at')] : ['has', 'compass_angle'])
   $('since-text').textContent = t ? f.date(t) : 'any time'
 }
@@ -175,7 +187,7 @@ $('since').addEventListener('input', (e) => {
 })
 sinceRange()
 
-const groups = { coverage: ['coverage', 'coverage-line', 'coverage-selected'], sequences: ['sequences'], images: ['images', 'headings'] }
+const groups = { coverage: ['coverage', 'coverage-line', 'coverage-selected'], sequences: ['sequences'], images: ['images', 'headings'], features: ['features'] }
 function applyLayers() {
   for (const box of document.querySelectorAll('[data-layer]')) {
     for (const id of groups[box.dataset.layer]) if (map.getLayer(id)) map.setLayoutProperty(id, 'visibility', box.checked ? 'visible' : 'none')
@@ -193,7 +205,8 @@ onTheme(restyle)
 map.on('load', () => {
   applyLayers()
   const q = new URLSearchParams(location.hash.slice(1))
-  if (q.get('cell')) openCell(q.get('cell'), null, q.get('frame'))
+  if (q.get('feature')) openFeature(q.get('feature'))
+  else if (q.get('cell')) openCell(q.get('cell'), null, q.get('frame'))
   if (!info.frames) fail('There is no coverage yet. Drive, upload, and watch it appear here.')
 })
 

@@ -56,6 +56,32 @@ export class Panel {
     }
   }
 
+  // feature shows a map feature in the frames that saw it, each with a box around it.
+  async feature(id) {
+    this.abort?.abort()
+    this.abort = new AbortController()
+    const signal = this.abort.signal
+    this.drive = null
+    this.next = null
+    this.show('Beside the road', '')
+    $('panel-body').replaceChildren(el('p', { class: 'empty' }, 'Loading frames…'))
+    try {
+      const { properties: p } = await api.get(`v1/map-features/${id}`, { signal })
+      $('panel-title').textContent = featureName(p.class, p.kind)
+      $('panel-sub').textContent = `placed to ±${p.accuracy_m} m by ${f.plural(p.frames, 'frame', 'frames')} · seen ${f.date(p.last_seen)}`
+      const seen = p.sightings ?? []
+      const boxes = new Map(seen.map((x) => [x.frame, x.box]))
+      this.frames = await Promise.all(seen.slice(0, 12).map((x) => api.frame(x.frame, { signal })))
+      if (!this.frames.length) return this.message('No public frame shows it now.')
+      this.draw()
+      this.boxes = boxes
+      this.select(0)
+      say(`${$('panel-title').textContent}, ${$('panel-sub').textContent}`)
+    } catch (err) {
+      if (err.name !== 'AbortError') this.message(err.message)
+    }
+  }
+
   message(text) {
     this.frames = []
     this.at = -1
@@ -89,9 +115,12 @@ export class Panel {
     this.nextB = el('button', { class: 'step next', type: 'button', 'aria-label': 'Older frame', onclick: () => this.step(1) }, icon(icons.next))
     this.img.addEventListener('load', () => { this.wait.hidden = true })
     this.img.addEventListener('error', () => { this.wait.hidden = false; this.wait.textContent = 'The image could not be loaded.' })
+    this.boxes = null
+    this.mark = el('rect', {})
+    this.over = el('svg', { class: 'over', 'aria-hidden': 'true', preserveAspectRatio: 'xMidYMid meet' }, this.mark)
     this.strip = el('div', { class: 'strip', role: 'group', 'aria-label': 'Frames' })
     this.facts = el('div', { class: 'facts' })
-    $('panel-body').replaceChildren(el('figure', { class: 'photo' }, this.img, this.wait, this.prev, this.nextB, this.count), this.strip, this.facts)
+    $('panel-body').replaceChildren(el('figure', { class: 'photo' }, this.img, this.over, this.wait, this.prev, this.nextB, this.count), this.strip, this.facts)
     this.thumbs()
   }
 
@@ -120,6 +149,13 @@ export class Panel {
     this.wait.textContent = 'Loading image…'
     this.img.src = api.url(x.image.url)
     this.img.alt = `Street image of ${f.date(x.captured_at)}` + (x.heading == null ? '' : `, looking ${f.compass(x.heading)}`)
+    const box = this.boxes?.get(x.id)
+    this.over.toggleAttribute('hidden', !box)
+    if (box) {
+      this.over.setAttribute('viewBox', `0 0 ${x.image.width} ${x.image.height}`)
+      const pad = Math.max(6, box[2] * 0.25);
+      [['x', box[0] - pad], ['y', box[1] - pad], ['width', box[2] + 2 * pad], ['height', box[3] + 2 * pad]].forEach(([k, v]) => this.mark.setAttribute(k, v))
+    }
     if (x.image.width) this.img.parentElement.style.setProperty('aspect-ratio', `${x.image.width} / ${x.image.height}`)
     const more = this.next ? '+' : ''
     this.count.textContent = `${i + 1} of ${this.frames.length}${more}`
@@ -213,6 +249,9 @@ export class Panel {
     this.cell(x.cell, null, x.id)
   }
 }
+
+const kinds = { red_ring: 'round sign with a red ring', red_triangle: 'triangular sign with a red edge', red_full: 'red sign', blue: 'blue sign', yellow: 'yellow sign' }
+const featureName = (cls, kind) => { const n = kinds[kind] ?? (cls === 'text' ? 'text' : 'sign'); return n[0].toUpperCase() + n.slice(1) }
 
 function summary(p) {
   if (!p) return ''

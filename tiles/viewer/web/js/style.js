@@ -70,6 +70,12 @@ export function style(theme, tiles) {
         layout: { 'icon-image': `view-${theme}`, 'icon-rotate': ['get', 'compass_angle'], 'icon-rotation-alignment': 'map', 'icon-allow-overlap': true, 'icon-ignore-placement': true,
           'icon-size': ['interpolate', ['linear'], ['zoom'], 15.5, 0.5, 19, 1.3] } })
   }
+  if (tiles.features) {
+    const color = ['match', ['get', 'kind'], ['red_ring', 'red_triangle', 'red_full'], '#d43d34', 'blue', '#2f72d6', 'yellow', '#e0a81c', c.label]
+    layers.push({ id: 'features', type: 'circle', source: 'features', 'source-layer': 'features', minzoom: 14,
+      paint: { 'circle-color': color, 'circle-radius': ['interpolate', ['linear'], ['zoom'], 14, 2.4, 16, 4.5, 19, 9], 'circle-stroke-color': c.ring,
+        'circle-stroke-width': ['interpolate', ['linear'], ['zoom'], 14, 0.8, 17, 2.2] } })
+  }
   layers.push(...names)
   if (tiles.basemap) layers.push(...labels(c))
   return { version: 8, name: 'roadcomb', sources, layers, transition: { duration: 200, delay: 0 } }
