@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"time"
@@ -123,14 +122,7 @@ func boxTiles(b []float64, z int) (x0, y0, x1, y1 int, err error) {
 	if !sw.Valid() || !ne.Valid() || sw.Lat > ne.Lat || sw.Lon > ne.Lon {
 		return 0, 0, 0, 0, survey.Errorf(survey.Invalid, "bbox %v is not west,south,east,north in degrees", b).WithHint("cut a box over the antimeridian in two")
 	}
-	n := float64(int(1) << z)
-	at := func(v float64) int { return int(min(max(math.Floor(v*n), 0), n-1)) }
-	x := func(lon float64) float64 { return (lon + 180) / 360 }
-	y := func(lat float64) float64 {
-		lat = min(max(lat, -85.05112878), 85.05112878) * math.Pi / 180
-		return (1 - math.Asinh(math.Tan(lat))/math.Pi) / 2
-	}
-	x0, y0, x1, y1 = at(x(sw.Lon)), at(y(ne.Lat)), at(x(ne.Lon)), at(y(sw.Lat))
+	x0, y0, x1, y1 = tilesOfBox([4]float64(b), z)
 	if (x1-x0+1)*(y1-y0+1) > purgeBoxTiles {
 		return 0, 0, 0, 0, survey.Errorf(survey.Invalid, "the box touches %d tiles of zoom %d, a purge may name %d", (x1-x0+1)*(y1-y0+1), z, purgeBoxTiles).WithHint("name layers without a box")
 	}

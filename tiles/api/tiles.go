@@ -65,13 +65,10 @@ func (s *Server) url(path string) string { return strings.TrimSuffix(s.PublicURL
 
 func (s *Server) describe(v *view, l *layer) TileJSON {
 	t := TileJSON{
-		TileJSON: "3.0.0", Name: l.name, Version: "1.0.0", Attribution: s.Attribution, Scheme: "xyz",
+		TileJSON: "3.0.0", Name: l.name, Version: "1.0.0", Attribution: s.describeAttribution(l), Scheme: "xyz",
 		Tiles:   []string{s.url("/v1/tiles/" + l.name + "/v/" + l.set.Version + "/{z}/{x}/{y}." + ext(l.set.Type))},
 		MinZoom: l.set.MinZoom, MaxZoom: l.set.MaxZoom, Bounds: l.set.Bounds, Center: l.set.Center(),
 		VectorLayers: l.set.VectorLayers, AsOf: v.manifest.AsOf.UTC().Format("2006-01-02T15:04:05Z"), Format: ext(l.set.Type), Tileset: l.set.Version,
-	}
-	if l.attribution != "" {
-		t.Attribution = l.attribution
 	}
 	if len(t.VectorLayers) > 0 {
 		t.Description = t.VectorLayers[0].Description

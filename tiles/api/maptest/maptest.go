@@ -34,8 +34,8 @@ type Town struct {
 	Signs  []Sign // map features that published frames show
 	// HiddenSign is a map feature that only the hidden frame shows.
 	HiddenSign survey.FeatureID
-	Center geo.Point
-	AsOf   time.Time
+	Center     geo.Point
+	AsOf       time.Time
 
 	manifest archive.Manifest
 }
