@@ -221,16 +221,22 @@ func (s *Server) describeAttribution(l *layer) string {
 	return s.Attribution
 }
 
-// webMercatorQuad is annex D.1 of OGC 17-083r4.
+// webMercatorQuad is annex D.1 of OGC 17-083r4. It also says itself in the words of the version before (identifier,
+// supportedCRS, topLeftCorner), the only ones that GDAL before 3.7 reads.
 func webMercatorQuad() object {
 	matrices := make([]object, 0, 25)
+	corner := []float64{-mercatorHalf, mercatorHalf}
 	for z := range 25 {
 		cell := 2 * mercatorHalf / 256 / float64(int64(1)<<z)
-		matrices = append(matrices, object{"id": strconv.Itoa(z), "scaleDenominator": cell / 0.00028, "cellSize": cell, "cornerOfOrigin": "topLeft", "pointOfOrigin": []float64{-mercatorHalf, mercatorHalf},
-			"tileWidth": 256, "tileHeight": 256, "matrixWidth": int64(1) << z, "matrixHeight": int64(1) << z})
+		id := strconv.Itoa(z)
+		matrices = append(matrices, object{"id": id, "scaleDenominator": cell / 0.00028, "cellSize": cell, "cornerOfOrigin": "topLeft", "pointOfOrigin": corner,
+			"tileWidth": 256, "tileHeight": 256, "matrixWidth": int64(1) << z, "matrixHeight": int64(1) << z, "identifier": id, "topLeftCorner": corner})
 	}
 	return object{"id": ogcTMS, "title": "Google Maps Compatible for the World", "uri": tmsURI, "crs": ogc3857, "orderedAxes": []string{"X", "Y"},
-		"wellKnownScaleSet": "http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible", "tileMatrices": matrices}
+		"wellKnownScaleSet": "http://www.opengis.net/def/wkss/OGC/1.0/GoogleMapsCompatible", "tileMatrices": matrices,
+		"boundingBox": object{"crs": ogc3857, "lowerLeft": []float64{-mercatorHalf, -mercatorHalf}, "upperRight": []float64{mercatorHalf, mercatorHalf},
+			"lowerCorner": []float64{-mercatorHalf, -mercatorHalf}, "upperCorner": []float64{mercatorHalf, mercatorHalf}},
+		"identifier": ogcTMS, "supportedCRS": ogc3857}
 }
 
 // tilesOfBox is the tiles of a zoom that touch west, south, east, north, inclusive.
