@@ -166,7 +166,7 @@ func newSite(t *testing.T) *site {
 	}
 	t.Cleanup(func() { p.close() })
 	s := &site{platform: p, t: t, mux: &httpx.Routes{}, tokens: map[string]string{driver: "token-of-anna", "other": "token-of-bert"}}
-	if err := p.register(s.mux, "http://127.0.0.1:8080", "", ""); err != nil {
+	if err := p.register(s.mux, "http://127.0.0.1:8080", webSettings{}); err != nil {
 		t.Fatal(err)
 	}
 	s.h = httpx.Wrap(s.mux, httpx.Options{})
