@@ -1,4 +1,4 @@
-// Package cellsapi answers over HTTP what is seen where and how fresh it is, now or at a past time, and where a drive
+// Package cellsapi answers over HTTP, as JSON or Arrow, what is seen where and how fresh it is, now or at a past time, and where a drive
 // would be worth most. It is free: no key, only a rate limit by address. It names no contributor, drive or owner.
 package cellsapi
 
@@ -91,10 +91,10 @@ func Register(_ httpx.Mux, api huma.API, d Deps) {
 		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Cells"}, Middlewares: free, MaxBodyBytes: 1 << 20}
 	}
 	httpx.Handle(api, op("get-cell", "GET", "/v1/cells/{cell}", "What is known of one cell"), s.cell)
-	httpx.Handle(api, op("list-cells", "GET", "/v1/cells", "Cells in a box, as GeoJSON"), s.box)
-	httpx.Handle(api, op("query-cells", "POST", "/v1/cells/query", "Cells in a polygon, as GeoJSON"), s.query)
+	httpx.Handle(api, either[FeatureCollection](api, op("list-cells", "GET", "/v1/cells", "Cells in a box, as GeoJSON or an Arrow stream"), geoJSON), s.box)
+	httpx.Handle(api, either[FeatureCollection](api, op("query-cells", "POST", "/v1/cells/query", "Cells in a polygon, as GeoJSON or an Arrow stream"), geoJSON), s.query)
 	httpx.Handle(api, op("get-coverage", "POST", "/v1/cells/coverage", "How much of a polygon is seen, and how fresh it is"), s.coverage)
-	httpx.Handle(api, op("list-opportunity", "GET", "/v1/opportunity", "Where a drive would be worth most now"), s.opportunity)
+	httpx.Handle(api, either[Opportunity](api, op("list-opportunity", "GET", "/v1/opportunity", "Where a drive would be worth most now"), "application/json"), s.opportunity)
 	httpx.Handle(api, op("get-road-progress", "GET", "/v1/roads/progress", "How much of the roads has been driven, by region"), s.progress)
 	httpx.Handle(api, op("get-freshness-params", "GET", "/v1/freshness", "The parameters of freshness and saturation in force"), s.params)
 	paid := op("create-order", "POST", "/v1/orders", "Ask for cells to be seen, at a price")
@@ -283,30 +283,46 @@ func (g Geometry) polygon() (hex.Polygon, error) {
 	return p, nil
 }
 
-type collectionOutput struct {
+const geoJSON = "application/geo+json"
+
+// negotiated is an answer in one of two forms: what goes out as JSON, or the bytes of an Arrow stream.
+type negotiated struct {
 	CacheControl string `header:"Cache-Control"`
 	ContentType  string `header:"Content-Type"`
-	Body         FeatureCollection
+	Vary         string `header:"Vary"`
+	Body         any
 }
 
-func (s *server) collect(ctx context.Context, res int, within []survey.Cell, w When) (*collectionOutput, error) {
-	out := &collectionOutput{CacheControl: briefly, ContentType: "application/geo+json"}
-	out.Body = FeatureCollection{Type: "FeatureCollection", Params: s.Params.Version, Res: res, Features: []Feature{}}
+func (s *server) collect(ctx context.Context, res int, within []survey.Cell, w When, accept Accept) (*negotiated, error) {
+	out := &negotiated{CacheControl: briefly, ContentType: geoJSON, Vary: "Accept"}
+	fc := &FeatureCollection{Type: "FeatureCollection", Params: s.Params.Version, Res: res, Features: []Feature{}}
 	at := s.Clock()
 	if !w.AsOf.IsZero() && w.AsOf.Before(at) {
 		at = w.AsOf
 	}
-	out.Body.AsOf = at
-	if len(within) == 0 {
-		return out, nil
-	}
-	_, err := s.rows(ctx, res, within, w, func(r cells.FreshRow) error {
-		if len(out.Body.Features) == s.Config.MaxCells {
+	fc.AsOf = at
+	arrow := accept.arrow()
+	var rows []CellRow
+	fn := func(r cells.FreshRow) error {
+		if len(rows)+len(fc.Features) == s.Config.MaxCells {
 			return survey.Errorf(survey.Invalid, "more than %d cells have been seen there", s.Config.MaxCells).WithHint("ask for a smaller area or a coarser resolution")
 		}
-		out.Body.Features = append(out.Body.Features, Feature{Type: "Feature", ID: r.Cell, Geometry: outline(r.Cell), Properties: s.info(r, w, at)})
+		if i := s.info(r, w, at); arrow {
+			rows = append(rows, arrowRow(i, r))
+		} else {
+			fc.Features = append(fc.Features, Feature{Type: "Feature", ID: r.Cell, Geometry: outline(r.Cell), Properties: i})
+		}
 		return nil
-	})
+	}
+	var err error
+	if len(within) > 0 {
+		if _, err = s.rows(ctx, res, within, w, fn); err != nil {
+			return nil, err
+		}
+	}
+	if out.Body = fc; arrow {
+		out.Body, out.ContentType, err = encode(rows, at, s.Params.Version, res)
+	}
 	return out, err
 }
 
@@ -325,27 +341,29 @@ type boxInput struct {
 	BBox []float64 `query:"bbox" required:"true" minItems:"4" maxItems:"4" doc:"west,south,east,north in degrees; west > east crosses the antimeridian."`
 	Res
 	When
+	Accept
 }
 
 func bounds(b []float64) geo.Bounds {
 	return geo.Bounds{West: b[0], South: b[1], East: b[2], North: b[3]}
 }
 
-func (s *server) box(ctx context.Context, in *boxInput) (*collectionOutput, error) {
+func (s *server) box(ctx context.Context, in *boxInput) (*negotiated, error) {
 	within, err := hex.Cover(bounds(in.BBox), in.Res.Res, s.areaLimit(in.Res.Res))
 	if err != nil {
 		return nil, err
 	}
-	return s.collect(ctx, in.Res.Res, within, in.When)
+	return s.collect(ctx, in.Res.Res, within, in.When, in.Accept)
 }
 
 type polygonInput struct {
 	Res
 	When
+	Accept
 	Body Geometry
 }
 
-func (s *server) query(ctx context.Context, in *polygonInput) (*collectionOutput, error) {
+func (s *server) query(ctx context.Context, in *polygonInput) (*negotiated, error) {
 	p, err := in.Body.polygon()
 	if err != nil {
 		return nil, err
@@ -354,7 +372,7 @@ func (s *server) query(ctx context.Context, in *polygonInput) (*collectionOutput
 	if err != nil {
 		return nil, err
 	}
-	return s.collect(ctx, in.Res.Res, within, in.When)
+	return s.collect(ctx, in.Res.Res, within, in.When, in.Accept)
 }
 
 type coverageOutput struct {
@@ -417,20 +435,19 @@ type Worth struct {
 type opportunityInput struct {
 	BBox []float64 `query:"bbox" required:"true" minItems:"4" maxItems:"4" doc:"west,south,east,north in degrees."`
 	Res
+	Accept
 	Limit int `query:"limit" minimum:"1" maximum:"1000" default:"100"`
 }
 
-type opportunityOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		AsOf   time.Time `json:"as_of"`
-		Params string    `json:"params"`
-		Res    int       `json:"resolution"`
-		Cells  []Worth   `json:"cells" nullable:"false" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear with a bounty, or with a road where roads are known."`
-	}
+// Opportunity is where a drive would be worth most.
+type Opportunity struct {
+	AsOf   time.Time `json:"as_of"`
+	Params string    `json:"params"`
+	Res    int       `json:"resolution"`
+	Cells  []Worth   `json:"cells" nullable:"false" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear with a bounty, or with a road where roads are known."`
 }
 
-func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*opportunityOutput, error) {
+func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*negotiated, error) {
 	res := in.Res.Res
 	within, err := hex.Cover(bounds(in.BBox), res, s.areaLimit(res))
 	if err != nil {
@@ -491,14 +508,13 @@ func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*opport
 			}
 		}
 	}
-	out := &opportunityOutput{CacheControl: briefly}
-	out.Body.AsOf, out.Body.Params, out.Body.Res, out.Body.Cells = now, s.Params.Version, res, []Worth{}
+	b := &Opportunity{AsOf: now, Params: s.Params.Version, Res: res, Cells: []Worth{}}
 	for _, w := range found {
 		m := hex.Center(w.Cell)
 		w.Center = [2]float64{m.Lon, m.Lat}
-		out.Body.Cells = append(out.Body.Cells, *w)
+		b.Cells = append(b.Cells, *w)
 	}
-	slices.SortFunc(out.Body.Cells, func(a, b Worth) int {
+	slices.SortFunc(b.Cells, func(a, b Worth) int {
 		switch {
 		case a.Bounty != b.Bounty:
 			return sign(b.Bounty > a.Bounty)
@@ -507,8 +523,16 @@ func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*opport
 		}
 		return sign(a.Cell > b.Cell)
 	})
-	out.Body.Cells = out.Body.Cells[:min(len(out.Body.Cells), in.Limit)]
-	return out, nil
+	b.Cells = b.Cells[:min(len(b.Cells), in.Limit)]
+	out := &negotiated{CacheControl: briefly, ContentType: "application/json", Vary: "Accept", Body: b}
+	if in.arrow() {
+		rows := make([]WorthRow, len(b.Cells))
+		for i, w := range b.Cells {
+			rows[i] = WorthRow{w.Cell, int64(w.Worth), w.Seen, int64(w.Bounty), w.Center[0], w.Center[1]}
+		}
+		out.Body, out.ContentType, err = encode(rows, now, s.Params.Version, res)
+	}
+	return out, err
 }
 
 func sign(after bool) int {

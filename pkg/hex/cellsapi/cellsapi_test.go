@@ -1,6 +1,7 @@
 package cellsapi_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -19,6 +20,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/roads"
 	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -333,4 +335,76 @@ func TestRoadsGiveClassesChancesAndProgress(t *testing.T) {
 	}
 	bare, _ := serve(t, cellsapi.Config{})
 	bare.ask("GET", "/v1/roads/progress", "", 501, nil)
+}
+
+func TestAnswersComeAsArrowToThoseWhoAsk(t *testing.T) {
+	r, db := serve(t, cellsapi.Config{})
+	d := street("a", munich, now.Add(-day))
+	put(t, db, d)
+	fetch := func(method, path, body, accept string) (string, http.Header, []byte) {
+		t.Helper()
+		req, err := http.NewRequest(method, r.url+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept", accept)
+		if body != "" {
+			req.Header.Set("Content-Type", "application/json")
+		}
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.Header.Get("Content-Type"), res.Header, b
+	}
+	var fc cellsapi.FeatureCollection
+	r.ask("POST", "/v1/cells/query", around(munich, 700), 200, &fc)
+	for _, ask := range []struct{ method, path, body string }{{"POST", "/v1/cells/query", around(munich, 700)}, {"GET", "/v1/cells?bbox=" + bbox(munich, 700), ""}} {
+		ct, h, b := fetch(ask.method, ask.path, ask.body, "text/html, application/vnd.apache.arrow.stream;q=0.9, */*;q=0.5")
+		if ct != lake.StreamMediaType || h.Get("Vary") != "Accept" {
+			t.Fatalf("%s: %s, %v: %.200s", ask.path, ct, h, b)
+		}
+		var rows []cellsapi.CellRow
+		if err := lake.ScanStream(bytes.NewReader(b), func(rs []cellsapi.CellRow) error { rows = append(rows, rs...); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if len(rows) != len(fc.Features) || len(rows) < 10 {
+			t.Fatalf("%d rows, %d features", len(rows), len(fc.Features))
+		}
+		for i, row := range rows {
+			p := fc.Features[i].Properties
+			if row.Cell != p.Cell || row.Freshness != int64(p.Freshness) || row.Observations != p.Observations || !row.LastSeen.Equal(p.LastSeen) ||
+				row.SeenE == nil || !row.SeenE.Equal(p.LastSeen) || row.SeenN != nil || len(row.Geometry.WKB()) != 1+4+4+4+7*16 {
+				t.Fatalf("%+v, want %+v", row, p)
+			}
+		}
+	}
+	var o cellsapi.Opportunity
+	r.ask("GET", "/v1/opportunity?bbox="+bbox(munich, 700), "", 200, &o)
+	ct, _, b := fetch("GET", "/v1/opportunity?bbox="+bbox(munich, 700), "", lake.StreamMediaType)
+	var worth []cellsapi.WorthRow
+	if err := lake.ScanStream(bytes.NewReader(b), func(rs []cellsapi.WorthRow) error { worth = append(worth, rs...); return nil }); err != nil || ct != lake.StreamMediaType {
+		t.Fatalf("%v: %s %.200s", err, ct, b)
+	}
+	if len(worth) != len(o.Cells) || worth[0].Cell != o.Cells[0].Cell || worth[0].Worth != int64(o.Cells[0].Worth) || worth[0].Lon != o.Cells[0].Center[0] {
+		t.Errorf("%+v, want %+v", worth[0], o.Cells[0])
+	}
+	// An empty place is a stream without rows; a place too large is the problem it always was; who likes JSON better gets it.
+	ct, _, b = fetch("GET", "/v1/cells?bbox=0,0,0.001,0.001", "", lake.StreamMediaType)
+	if err := lake.ScanStream(bytes.NewReader(b), func(rs []cellsapi.CellRow) error { t.Errorf("%d rows", len(rs)); return nil }); err != nil || ct != lake.StreamMediaType {
+		t.Errorf("%v: %s", err, ct)
+	}
+	if ct, _, b = fetch("GET", "/v1/cells?bbox=0,0,1,1", "", lake.StreamMediaType); ct != "application/problem+json" || !strings.Contains(string(b), "smaller area") {
+		t.Errorf("%s: %s", ct, b)
+	}
+	for _, accept := range []string{"", "*/*", "application/json, application/vnd.apache.arrow.stream;q=0.5", "application/vnd.apache.arrow.stream;q=0"} {
+		if ct, _, _ := fetch("GET", "/v1/cells?bbox="+bbox(munich, 700), "", accept); ct != "application/geo+json" {
+			t.Errorf("Accept %q gives %s", accept, ct)
+		}
+	}
 }
