@@ -1,6 +1,7 @@
 package hex
 
 import (
+	"cmp"
 	"math"
 	"slices"
 
@@ -111,6 +112,36 @@ func Around(cells []survey.Cell) []survey.Cell {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// Ranges turns cells, in any order, into the fewest inclusive ranges of integers that hold their descendants at res and
+// nothing else at res, in ascending order. Cells finer than res have none.
+func Ranges(cells []survey.Cell, res int) [][2]survey.Cell {
+	rs := make([][2]survey.Cell, 0, len(cells))
+	for _, c := range cells {
+		if c.Resolution() <= res {
+			lo, hi := c.ChildRange(res)
+			rs = append(rs, [2]survey.Cell{lo, hi})
+		}
+	}
+	slices.SortFunc(rs, func(a, b [2]survey.Cell) int { return cmp.Compare(a[0], b[0]) })
+	// after is where the next cell can be: digits go from 0 to 6, a 7 carries into the digit before.
+	after := func(c survey.Cell) survey.Cell {
+		shift := 3 * (15 - res)
+		for c += 1 << shift; c>>shift&7 == 7 && shift < 45; shift += 3 {
+			c += 1 << shift
+		}
+		return c
+	}
+	out := rs[:0]
+	for _, r := range rs {
+		if n := len(out); n > 0 && r[0] <= after(out[n-1][1]) {
+			out[n-1][1] = max(out[n-1][1], r[1])
+		} else {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func tooMany(res, limit int) error {

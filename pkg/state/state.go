@@ -195,6 +195,8 @@ type Tx struct {
 	db *DB
 	s  *sql.Tx
 	p  pgx.Tx
+
+	long map[string]*sql.Stmt // prepared once in the transaction, which closes them
 }
 
 // Exec runs a statement and gives how many rows it changed.
@@ -203,12 +205,32 @@ func (t *Tx) Exec(ctx context.Context, q string, args ...any) (int64, error) {
 		tag, err := t.p.Exec(ctx, q, args...)
 		return tag.RowsAffected(), away(err)
 	}
-	r, err := t.s.ExecContext(ctx, positional(q, len(args)), args...)
+	run := t.s.ExecContext
+	if len(args) >= manyArgs { // parsing such a statement costs a fifth of running it
+		st := t.long[q]
+		if st == nil {
+			var err error
+			if st, err = t.s.PrepareContext(ctx, positional(q, len(args))); err != nil {
+				return 0, err
+			}
+			if t.long == nil {
+				t.long = make(map[string]*sql.Stmt)
+			}
+			t.long[q] = st
+		}
+		run = func(ctx context.Context, _ string, args ...any) (sql.Result, error) {
+			return st.ExecContext(ctx, args...)
+		}
+	}
+	r, err := run(ctx, positional(q, len(args)), args...)
 	if err != nil {
 		return 0, err
 	}
 	return r.RowsAffected()
 }
+
+// manyArgs is from how many arguments on a statement is kept prepared: those that write rows by the hundred.
+const manyArgs = 256
 
 // positional turns $1…$n, each used once and in order, into plain ? marks: SQLite's driver treats $n as names and
 // binds them in time quadratic in their number, which decides the speed of statements of many rows.

@@ -216,8 +216,8 @@ func (s *Server) filter(q imageryQuery) (filter, error) {
 	}
 	arg := func(v any) string { f.args = append(f.args, v); return "$" + strconv.Itoa(len(f.args)) }
 	var in []string
-	for _, r := range ranges(hex.Around(cs), s.Resolution) {
-		in = append(in, "cell BETWEEN "+arg(r[0])+" AND "+arg(r[1]))
+	for _, r := range hex.Ranges(hex.Around(cs), s.Resolution) {
+		in = append(in, "cell BETWEEN "+arg(r[0].Int64())+" AND "+arg(r[1].Int64()))
 	}
 	if len(in) == 0 {
 		in = []string{"1 = 0"}

@@ -257,17 +257,3 @@ func (a area) cells(res, limit int) ([]survey.Cell, error) {
 	}
 	return all, nil
 }
-
-// ranges are the integer ranges of the cells' descendants at res, adjacent ones joined.
-func ranges(cells []survey.Cell, res int) [][2]int64 {
-	var out [][2]int64
-	for i, c := range cells {
-		lo, hi := c.ChildRange(res)
-		if i > 0 && c-cells[i-1] == 1<<(3*(15-c.Resolution())) {
-			out[len(out)-1][1] = hi.Int64()
-			continue
-		}
-		out = append(out, [2]int64{lo.Int64(), hi.Int64()})
-	}
-	return out
-}

@@ -354,8 +354,8 @@ func (f *stacFilter) bounds(s *Server, b []float64) error {
 
 func (f *stacFilter) cells(s *Server, cs []survey.Cell) {
 	var in []string
-	for _, r := range ranges(cs, s.Resolution) {
-		in = append(in, "cell BETWEEN "+f.arg(r[0])+" AND "+f.arg(r[1]))
+	for _, r := range hex.Ranges(cs, s.Resolution) {
+		in = append(in, "cell BETWEEN "+f.arg(r[0].Int64())+" AND "+f.arg(r[1].Int64()))
 	}
 	f.and("(" + strings.Join(in, " OR ") + ")")
 }

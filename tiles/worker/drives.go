@@ -596,7 +596,7 @@ func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error
 	}
 	var out []frame
 	for res := survey.Cell(lo).Resolution(); res <= survey.Cell(hi).Resolution(); res++ {
-		for _, rg := range ranges(within, res) {
+		for _, rg := range hex.Ranges(within, res) {
 			err := r.eachFrame(ctx, `cell >= $2 AND cell <= $3`, []any{rg[0].Int64(), rg[1].Int64()}, func(f frame) error {
 				out = append(out, f)
 				return nil
@@ -628,19 +628,4 @@ func cover(only *build.TileSet, res int) ([]survey.Cell, error) {
 	}
 	slices.Sort(out)
 	return hex.Around(slices.Compact(out)), nil
-}
-
-// ranges gives the integers of the cells' descendants at res, neighbouring ranges joined.
-func ranges(cells []survey.Cell, res int) [][2]survey.Cell {
-	var out [][2]survey.Cell
-	for _, c := range cells {
-		lo, hi := c.ChildRange(res)
-		step := survey.Cell(1) << (3 * (15 - res))
-		if n := len(out); n > 0 && out[n-1][1]+2*step >= lo { // digit 7 names no cell
-			out[n-1][1] = hi
-			continue
-		}
-		out = append(out, [2]survey.Cell{lo, hi})
-	}
-	return out
 }

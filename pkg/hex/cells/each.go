@@ -3,7 +3,6 @@ package cells
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/hex"
@@ -22,44 +21,12 @@ func Each(ctx context.Context, q state.Querier, res int, fn func(Row) error) err
 
 // EachIn is Each restricted to the descendants of the given cells (at res or coarser; overlapping ones count once).
 func EachIn(ctx context.Context, q state.Querier, res int, within []survey.Cell, fn func(Row) error) error {
-	return eachRange(ctx, q, res, ranges(within, res), fn)
+	return eachRange(ctx, q, res, hex.Ranges(within, res), fn)
 }
 
 // EachRange is Each restricted to the cells at res within the inclusive range lo to hi, both at res.
 func EachRange(ctx context.Context, q state.Querier, res int, lo, hi survey.Cell, fn func(Row) error) error {
 	return eachRange(ctx, q, res, [][2]survey.Cell{{lo, hi}}, fn)
-}
-
-// ranges turns cells into the fewest inclusive ranges of their descendants at res, in order.
-func ranges(within []survey.Cell, res int) [][2]survey.Cell {
-	var rs [][2]survey.Cell
-	for _, c := range within {
-		if c.Resolution() <= res {
-			lo, hi := c.ChildRange(res)
-			rs = append(rs, [2]survey.Cell{lo, hi})
-		}
-	}
-	slices.SortFunc(rs, func(a, b [2]survey.Cell) int {
-		switch {
-		case a[0] < b[0]:
-			return -1
-		case a[0] > b[0]:
-			return 1
-		}
-		return 0
-	})
-	// Ranges of siblings join: between the last child of one (digit 6) and the first of the next (0) lies only the
-	// digit 7, which no cell at res has.
-	step := survey.Cell(2) << (3 * (15 - res))
-	var out [][2]survey.Cell
-	for _, r := range rs {
-		if n := len(out); n > 0 && r[0] <= out[n-1][1]+step {
-			out[n-1][1] = max(out[n-1][1], r[1])
-		} else {
-			out = append(out, r)
-		}
-	}
-	return out
 }
 
 func eachRange(ctx context.Context, q state.Querier, res int, rs [][2]survey.Cell, fn func(Row) error) error {
@@ -246,7 +213,7 @@ func EachFresh(ctx context.Context, q state.Querier, res int, within []survey.Ce
 	lo, hi := hex.ResRange(base)
 	rs := [][2]survey.Cell{{lo, hi}}
 	if within != nil {
-		rs = ranges(within, base)
+		rs = hex.Ranges(within, base)
 	}
 	m := NewMerger(res, func(r *Row) survey.PPM { return r.Freshness(p, asOf) }, fn)
 	if err := scanRanges(ctx, q, rs, func(c survey.Cell, s *sums) error { return m.Add(s.row(c)) }); err != nil {

@@ -255,7 +255,7 @@ func EachAsOf(ctx context.Context, q state.Querier, within []survey.Cell, by tim
 	for i, c := range within {
 		coarse[i] = c.Parent(area) // c itself when it is coarser
 	}
-	want := ranges(within, base)
+	want := hex.Ranges(within, base)
 	inside := func(c survey.Cell) bool {
 		i, found := slices.BinarySearchFunc(want, c, func(r [2]survey.Cell, c survey.Cell) int {
 			switch {
@@ -268,7 +268,7 @@ func EachAsOf(ctx context.Context, q state.Querier, within []survey.Cell, by tim
 		})
 		return found && i < len(want)
 	}
-	for _, r := range ranges(coarse, area) {
+	for _, r := range hex.Ranges(coarse, area) {
 		var ferr error
 		if err := eachArea(ctx, q, r[0], r[1], state.Micros(by), func(_ survey.Cell, m map[survey.Cell]*sums) {
 			for _, c := range slices.Sorted(maps.Keys(m)) {

@@ -471,13 +471,12 @@ func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*negoti
 			return nil, err
 		}
 	}
-	for i := range within {
-		// Neighbouring cells have neighbouring indexes only within a parent: a statement a run, not a cell.
-		if i > 0 && within[i].Parent(res-1) == within[i-1].Parent(res-1) {
-			continue
-		}
-		lo, hi := within[i].Parent(res - 1).ChildRange(hex.DefaultRes)
-		bs, err := orders.Bounties(ctx, s.DB, lo, hi, now)
+	parents := make([]survey.Cell, len(within))
+	for i, c := range within { // a few more cells than asked for, in far fewer ranges
+		parents[i] = c.Parent(res - 2)
+	}
+	for _, r := range hex.Ranges(slices.Compact(parents), hex.DefaultRes) {
+		bs, err := orders.Bounties(ctx, s.DB, r[0], r[1], now)
 		if err != nil {
 			return nil, err
 		}

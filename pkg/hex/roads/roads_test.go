@@ -329,6 +329,77 @@ func TestSharedExtracts(t *testing.T) {
 	}
 }
 
+// fleetGaps are the seconds between neighbouring fixes of the shared fleet's tracks (median 5, ninth decile 15); pauses over
+// two minutes are left out.
+func fleetGaps(t testing.TB) []int {
+	f, err := os.Open(testkit.Shared(t, "data", "gps", "fleet", "oberfranken_fcd_points.csv"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	var gaps []int
+	var last time.Time
+	var id string
+	for sc := bufio.NewScanner(f); sc.Scan(); {
+		cols := strings.SplitN(strings.ReplaceAll(sc.Text(), `"`, ""), ",", 3)
+		if len(cols) < 3 {
+			continue
+		}
+		at, err := time.Parse("2006-01-02 15:04:05", strings.TrimSuffix(strings.Replace(cols[1][:min(len(cols[1]), 19)], "T", " ", 1), "Z"))
+		if err != nil {
+			continue
+		}
+		if d := at.Sub(last); cols[0] == id && d > 0 && d <= 2*time.Minute {
+			gaps = append(gaps, int(d.Seconds()))
+		}
+		id, last = cols[0], at
+	}
+	slices.Sort(gaps)
+	if len(gaps) < 10_000 || gaps[len(gaps)/2] != 5 {
+		t.Fatalf("%d gaps in the fleet's tracks", len(gaps))
+	}
+	return gaps
+}
+
+// TestDrivesAsSparseAsTheFleets measures the matcher on drives of known truth with the times between fixes of real
+// vehicles and noise of 6 m, at 10 m/s: what can be said of the fleet without an extract of its place.
+func TestDrivesAsSparseAsTheFleets(t *testing.T) {
+	gaps := fleetGaps(t)
+	for _, c := range []struct {
+		file                     string
+		share, recall, precision float64
+	}{{"monaco.osm.pbf", 0.95, 0.8, 0.8}, {"baltimore.osm.pbf", 0.95, 0.8, 0.8}, {"andorra.osm.pbf", 0.95, 0.85, 0.85}} {
+		t.Run(c.file, func(t *testing.T) {
+			n := read(t, c.file)
+			rnd := rand.New(rand.NewPCG(7, 1))
+			var r, p, dist float64
+			var joined, straight geo.Meters
+			fixes, matched, breaks := 0, 0, 0
+			var spent time.Duration
+			const drives = 30
+			for range drives {
+				dense, truth := drive(rnd, n, 5000, 6)
+				var tr survey.Trace
+				for i := 0; i < len(dense); i += gaps[rnd.IntN(len(gaps))] {
+					tr = append(tr, dense[i])
+				}
+				began := time.Now()
+				m := roads.Matcher{Network: n}.Match(tr)
+				spent += time.Since(began)
+				a, b := score(m.Path, truth)
+				r, p, fixes, breaks, matched = r+a/drives, p+b/drives, fixes+m.Fixes, breaks+m.Breaks, matched+m.Matched
+				joined, straight, dist = joined+m.Joined, straight+m.Straight, dist+float64(m.MeanDist)*float64(m.Matched)
+			}
+			share := float64(joined / straight)
+			t.Logf("%d fixes, matched length %.3f, %d breaks, mean distance %.1f m; recall %.3f, precision %.3f; %.0f fixes/s",
+				fixes, share, breaks, dist/float64(matched), r, p, float64(fixes)/spent.Seconds())
+			if share < c.share || r < c.recall || p < c.precision {
+				t.Errorf("share %.3f, recall %.3f, precision %.3f", share, r, p)
+			}
+		})
+	}
+}
+
 func TestADrawnTrackFitsAndorra(t *testing.T) {
 	n := read(t, "andorra.osm.pbf")
 	b, err := os.ReadFile(testkit.Shared(t, "data", "gps", "gpx", "andorra_for_map_matching.gpx"))
