@@ -11,6 +11,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -71,6 +72,7 @@ func def[T int | int64 | float64 | time.Duration](v *T, d T) {
 type server struct {
 	Deps
 	perDriver, perStranger *httpx.Limiter
+	waiting                atomic.Int64 // long polls
 }
 
 // Register adds the operations under /v1 to the API.

@@ -229,8 +229,9 @@ func (s *server) listUploads(ctx context.Context, c *contributor, in *Page) (*up
 	return out, nil
 }
 
-// pollEvery is how often a long poll looks.
-const pollEvery = 100 * time.Millisecond
+// A long poll looks again after pollEvery for each one that waits on this server, and at least after pollLeast: all of
+// them together look a hundred times a second, however many drivers wait.
+const pollLeast, pollEvery = 100 * time.Millisecond, 10 * time.Millisecond
 
 func (s *server) getUpload(ctx context.Context, c *contributor, in *struct {
 	ByID
@@ -238,6 +239,10 @@ func (s *server) getUpload(ctx context.Context, c *contributor, in *struct {
 	Since string `query:"since" maxLength:"16" doc:"The version known."`
 }) (*struct{ Body Upload }, error) {
 	end := time.Now().Add(min(time.Duration(in.Wait)*time.Second, s.Limits.MaxWait))
+	if in.Wait > 0 {
+		s.waiting.Add(1)
+		defer s.waiting.Add(-1)
+	}
 	for {
 		u, err := s.upload(ctx, c, survey.UploadID(in.ID))
 		if err != nil {
@@ -249,7 +254,7 @@ func (s *server) getUpload(ctx context.Context, c *contributor, in *struct {
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
-		case <-time.After(pollEvery):
+		case <-time.After(min(max(pollLeast, time.Duration(s.waiting.Load())*pollEvery), time.Until(end)+time.Millisecond)):
 		}
 	}
 }

@@ -23,6 +23,17 @@ type Options struct {
 	MaxBody int64
 	// Clock is used for durations in the access log; nil means time.Now.
 	Clock func() time.Time
+	// MaxRequests is how many requests are worked on at a time; another such number waits for up to QueueTime (0 means two
+	// seconds), and what comes beyond, or waits longer, is answered 503 with Retry-After at once. 0 sets no bound. Long
+	// polls and event streams (Parks) wait for others rather than work and have a bound of their own, 40 times as high.
+	MaxRequests int
+	QueueTime   time.Duration
+	// Parks reports a request that spends its time waiting; nil means one with a query parameter wait, or that accepts
+	// text/event-stream.
+	Parks func(*http.Request) bool
+	// Spares reports a request that is never turned away, such as a probe for health; nil means paths ending in /health,
+	// /healthz, /readyz and /metrics.
+	Spares func(*http.Request) bool
 }
 
 const defaultMaxBody = 64 << 20
@@ -79,6 +90,7 @@ func Wrap(next http.Handler, o Options) http.Handler {
 	if o.Clock == nil {
 		o.Clock = time.Now
 	}
+	gate := newGate(o)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := o.Clock()
 		e := &entry{id: requestID(r.Header.Get("X-Request-Id"))}
@@ -103,6 +115,12 @@ func Wrap(next http.Handler, o Options) http.Handler {
 			}
 			o.access(r, rec, e, began)
 		}()
+		leave, err := gate.enter(r)
+		if err != nil {
+			WriteProblem(rec, r, err)
+			return
+		}
+		defer leave()
 		next.ServeHTTP(rec, r)
 	})
 }

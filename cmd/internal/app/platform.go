@@ -296,7 +296,7 @@ func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
 	if err := p.register(mux, base, w); err != nil {
 		return nil, err
 	}
-	return httpx.Wrap(mux, httpx.Options{Log: p.log}), nil
+	return httpx.Wrap(mux, httpx.Options{Log: p.log, MaxRequests: p.set.requests()}), nil
 }
 
 // register adds every route to mux.
@@ -308,7 +308,7 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock()})
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock(), Limits: p.set.limits()})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,

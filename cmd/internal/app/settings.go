@@ -38,6 +38,7 @@ type settings struct {
 
 	opsSettings
 	rehearsal
+	loadSettings
 }
 
 // cacheSettings name the cache in front of the map, if there is one.
