@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: run test build setup setup-test bench interop lint vet fuzz clean
+.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz clean
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -42,3 +42,17 @@ interop: setup-test build
 
 clean:
 	rm -rf bin dist
+
+# A simulated fleet under faults, against a calm run of the same drives; the report is dist/chaos.json.
+EVENTS ?= 1000
+chaos: setup-test
+	.ci/with-postgres go test ./cmd/roadcomb -run TestFaultsLose -count=1 -timeout 12h -v -args -chaos.events $(EVENTS) -chaos.gap 1s -chaos.longest 0 -chaos.drivers 6 -chaos.cheats 2 -fleet.report dist/chaos.json
+
+# Four fifths of what the machine can do for MINUTES, then a burst; the report is dist/soak.json.
+MINUTES ?= 30
+soak: setup-test
+	go test ./cmd/roadcomb -run TestSoak -count=1 -timeout 12h -v -args -soak.for $(MINUTES)m -fleet.report dist/soak.json
+
+# The same drives through one worker process and two, and where the time goes; the report is dist/scale.json.
+scale: setup-test
+	go test ./cmd/roadcomb -run TestTwoWorkers -count=1 -timeout 2h -v -args -scale.drivers 24 -fleet.report dist/scale.json

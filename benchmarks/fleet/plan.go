@@ -447,8 +447,9 @@ func (t *town) attack(r *rand.Rand, kind string, own Drive, second int) []Drive 
 	return out
 }
 
-// Render is the frame's file.
-func (f Frame) Render(make, model string) []byte {
+// Render is the file of one of the drive's frames.
+func (d *Drive) Render(f Frame) []byte {
+	make, model := "roadcomb", fmt.Sprintf("simulated %d", d.Device)
 	p := synth.Picture{W: f.w, H: f.h, Seed: f.Seed, Taken: f.Stamp, Offset: "+00:00", Heading: &f.Heading, DOP: 1.2, Make: make, Model: model,
 		Point: &f.Given, GPSTime: f.At, Draw: func(img *image.RGBA) {
 			for _, m := range f.Markers {

@@ -45,7 +45,7 @@ func TestAPlanIsAFunctionOfItsSeedAndHoldsEveryWayOfCheating(t *testing.T) {
 					t.Errorf("%s/%s is off by %v m", d.ID, f.Name, geo.Distance(f.Point, f.Given))
 				}
 			}
-			files[d.ID] = d.Frames[len(d.Frames)/4].Render("m", "x")
+			files[d.ID] = d.Render(d.Frames[len(d.Frames)/4])
 		}
 	}
 	if len(attacks) != 8 || len(faults) < 4 {

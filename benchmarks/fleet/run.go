@@ -227,12 +227,13 @@ func (s *session) all(ctx context.Context, drives []Drive) error {
 // one sends a drive and compares what became of it with the truth.
 func (s *session) one(ctx context.Context, d *Drive) Outcome {
 	o := Outcome{Drive: d.ID}
-	dir, err := os.MkdirTemp(s.t.Dir, "drive-")
+	tmp, err := os.MkdirTemp(s.t.Dir, "drive-")
 	if err != nil {
 		o.Err = err.Error()
 		return o
 	}
-	defer os.RemoveAll(dir)
+	defer os.RemoveAll(tmp)
+	dir := filepath.Join(tmp, d.ID) // its name is part of the files' names
 	if err := d.Write(dir); err != nil {
 		o.Err = err.Error()
 		return o
@@ -315,11 +316,13 @@ func (s *session) upload(ctx context.Context, d *Drive, dir string) (upload.Resu
 	}
 }
 
-// Write renders the drive's files into dir.
+// Write renders the drive's files into dir, which is made.
 func (d *Drive) Write(dir string) error {
-	for i := range d.Frames {
-		f := &d.Frames[i]
-		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Render("roadcomb", fmt.Sprintf("simulated %d", d.Account)), 0o600); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return survey.Errorf(survey.Unavailable, "folder of a drive: %w", err)
+	}
+	for _, f := range d.Frames {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), d.Render(f), 0o600); err != nil {
 			return survey.Errorf(survey.Unavailable, "write a frame: %w", err).WithHint("check the free space of the disk")
 		}
 	}

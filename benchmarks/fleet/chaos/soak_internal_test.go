@@ -1,0 +1,79 @@
+package chaos
+
+import (
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestGrowthIsToldFromNoise(t *testing.T) {
+	make := func(rss func(i int) int64) []Sample {
+		var ss []Sample
+		for i := range 90 {
+			ss = append(ss, Sample{RSS: map[string]int64{"work0": rss(i)}, Files: map[string]int64{"work0": 40}, Threads: map[string]int64{"work0": 12}})
+		}
+		return ss
+	}
+	if g := flat(make(func(i int) int64 { return 300<<20 + int64(i%7)<<22 })); len(g) != 0 {
+		t.Error(g)
+	}
+	if g := flat(make(func(i int) int64 { return int64(100+10*i) << 20 })); len(g) != 1 || !strings.Contains(g[0], "memory of work0") {
+		t.Error(g)
+	}
+	if g := flat(nil); len(g) != 1 {
+		t.Error("no samples are judged flat")
+	}
+}
+
+func TestALinkCutsStallsAndHeals(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go io.Copy(c, c)
+		}
+	}()
+	k, err := newLink(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer k.close()
+	echo := func(c net.Conn, wait time.Duration) bool {
+		c.SetDeadline(time.Now().Add(wait))
+		if _, err := c.Write([]byte("x")); err != nil {
+			return false
+		}
+		_, err := c.Read(make([]byte, 1))
+		return err == nil
+	}
+	c, err := net.Dial("tcp", k.addr)
+	if err != nil || !echo(c, 10*time.Second) {
+		t.Fatal("a healthy link does not pass:", err)
+	}
+	k.set(false, true, 0)
+	if echo(c, 200*time.Millisecond) {
+		t.Fatal("a stalled link passes")
+	}
+	k.set(false, false, 0)
+	c.SetDeadline(time.Now().Add(10 * time.Second))
+	if _, err := c.Read(make([]byte, 1)); err != nil {
+		t.Fatal("what was stalled is lost:", err)
+	}
+	k.set(true, false, 0)
+	if echo(c, 10*time.Second) {
+		t.Fatal("a cut link passes")
+	}
+	k.set(false, false, 0)
+	if c, err = net.Dial("tcp", k.addr); err != nil || !echo(c, 10*time.Second) {
+		t.Fatal("a healed link does not pass:", err)
+	}
+}
