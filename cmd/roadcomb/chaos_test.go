@@ -11,11 +11,11 @@ import (
 )
 
 var (
-	chaosEvents  = flag.Int("chaos.events", 12, "faults that happen")
+	chaosEvents  = flag.Int("chaos.events", 10, "faults that happen")
 	chaosGap     = flag.Duration("chaos.gap", 900*time.Millisecond, "mean time between two")
 	chaosLongest = flag.Duration("chaos.longest", 25*time.Second, "after which no fault begins; 0 is unbounded")
 	chaosSeed    = flag.Uint64("chaos.seed", 1, "the same seed makes the same drives and draws the same faults")
-	chaosDrivers = flag.Int("chaos.drivers", 3, "drivers of each round")
+	chaosDrivers = flag.Int("chaos.drivers", 2, "drivers of each round")
 	chaosCheats  = flag.Int("chaos.cheats", 1, "drivers of each round who also cheat")
 )
 
