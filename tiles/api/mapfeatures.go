@@ -191,8 +191,8 @@ func (s *Server) findFeatures(ctx context.Context, q featureQuery) (FeaturePage,
 	var args []any
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
 	in := []string{"1 = 0"}
-	for _, r := range ranges(hex.Around(cs), s.Resolution) {
-		in = append(in, "m.cell BETWEEN "+arg(r[0])+" AND "+arg(r[1]))
+	for _, r := range hex.Ranges(hex.Around(cs), s.Resolution) {
+		in = append(in, "m.cell BETWEEN "+arg(r[0].Int64())+" AND "+arg(r[1].Int64()))
 	}
 	where := featureShown + " AND (" + strings.Join(in, " OR ") + ")"
 	if q.Class != "" {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/build"
 	"github.com/roadcomb/roadcomb/tiles/mvt"
@@ -103,7 +104,7 @@ func (s features) layers(ctx context.Context, only *build.TileSet) ([]build.Laye
 		}
 		if hi != 0 {
 			for res := survey.Cell(lo).Resolution(); res <= survey.Cell(hi).Resolution(); res++ {
-				for _, rg := range ranges(within, res) {
+				for _, rg := range hex.Ranges(within, res) {
 					if err := s.r.eachFeature(ctx, `cell >= $1 AND cell <= $2`, []any{rg[0].Int64(), rg[1].Int64()}, keep); err != nil {
 						return nil, err
 					}
