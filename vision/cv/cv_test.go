@@ -7,6 +7,7 @@ import (
 	"image"
 	"image/color"
 	"image/png"
+	"math"
 	"os"
 	"path/filepath"
 	"testing"
@@ -209,4 +210,19 @@ func FuzzProbe(f *testing.F) {
 			t.Fatal(err)
 		}
 	})
+}
+
+// The field of view comes from the 35 mm equivalent where it is given, else from the sensor's resolution; nonsense is none.
+func TestTheFieldOfViewIsReadWhereTheFileSaysIt(t *testing.T) {
+	jpg := testkit.JPEG(testkit.Picture{W: 600, H: 400, Seed: 1})
+	for _, c := range []struct {
+		mm   int
+		want float64
+	}{{28, 65.5}, {17, 93.3}, {0, 0}, {1, 0}, {60000, 0}} {
+		tiff := testkit.Tiff(nil, []testkit.Entry{{Tag: 0xa405, Type: 3, Count: 1, Data: []byte{byte(c.mm), byte(c.mm >> 8)}}}, nil)
+		h, err := cv.Probe(testkit.WithEXIF(jpg, tiff))
+		if err != nil || math.Abs(h.FOV(600)-c.want) > 0.2 || h.Orientation != 1 {
+			t.Errorf("%d mm: %.2f° of %+v, want %.1f°, %v", c.mm, h.FOV(600), h, c.want, err)
+		}
+	}
 }

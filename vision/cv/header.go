@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"math"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -22,6 +23,17 @@ type Header struct {
 	Width       int    // as stored, before orientation
 	Height      int
 	Orientation int // EXIF's 1–8; 1 when the file does not say
+	// Focal is the focal length in pixels of the picture, 0 when the file does not say. It is the same along both sides, so
+	// orientation does not change it.
+	Focal float64
+}
+
+// FOV is the angle in degrees that so many pixels across the middle of the picture span; 0 when unknown.
+func (h Header) FOV(pixels int) float64 {
+	if h.Focal <= 0 || pixels <= 0 {
+		return 0
+	}
+	return 2 * math.Atan(float64(pixels)/2/h.Focal) * 180 / math.Pi
 }
 
 // maxScans bounds the scans of a progressive JPEG: each costs a pass over the whole picture, and no encoder writes more
@@ -65,7 +77,7 @@ func probePNG(b []byte) (Header, error) {
 		case "IEND":
 			return h, nil
 		case "eXIf":
-			h.Orientation = orientation(b[i+8 : i+8+n])
+			h.exif(b[i+8 : i+8+n])
 		}
 		i += 12 + n
 	}
@@ -74,12 +86,12 @@ func probePNG(b []byte) (Header, error) {
 
 func probeJPEG(b []byte) (Header, error) {
 	h := Header{Format: "jpeg", Orientation: 1}
-	scans, exif := 0, false
+	var tiff []byte
+	scans := 0
 	err := segments(b, func(marker byte, body []byte) error {
 		switch {
-		case marker == 0xe1 && !exif && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
-			exif = true
-			h.Orientation = orientation(body[6:])
+		case marker == 0xe1 && tiff == nil && bytes.HasPrefix(body, []byte("Exif\x00\x00")):
+			tiff = body[6:]
 		case isSOF(marker):
 			if h.Width != 0 {
 				return damaged("JPEG declares its size twice")
@@ -104,6 +116,7 @@ func probeJPEG(b []byte) (Header, error) {
 	if err == nil && scans == 0 {
 		err = damaged("JPEG without picture data")
 	}
+	h.exif(tiff) // needs the size
 	return h, err
 }
 
@@ -158,42 +171,112 @@ func segments(b []byte, fn func(marker byte, body []byte) error) error {
 	}
 }
 
-// orientation reads tag 0x0112 of IFD0 out of a TIFF block. Anything odd gives 1.
-func orientation(t []byte) int {
-	if len(t) < 8 {
-		return 1
+// fullFrame is the diagonal of 35 mm film in millimetres, which "equivalent" focal lengths refer to (CIPA DCG-001).
+const fullFrame = 43.2666
+
+// exif reads orientation and focal length out of a TIFF block. Anything odd counts as not said.
+func (h *Header) exif(t []byte) {
+	h.Orientation = 1
+	d, at := openTIFF(t)
+	if d == nil {
+		return
 	}
-	var o binary.ByteOrder
+	var sub int64
+	d.each(at, func(tag, kind uint16, n uint32, v []byte) {
+		switch {
+		case tag == 0x0112 && kind == 3 && n == 1:
+			if o := int(d.Uint16(v)); o >= 1 && o <= 8 {
+				h.Orientation = o
+			}
+		case tag == 0x8769 && kind == 4 && n == 1:
+			sub = int64(d.Uint32(v))
+		}
+	})
+	if sub == 0 || h.Width <= 0 || h.Height <= 0 {
+		return
+	}
+	var mm, perUnit, of35 float64
+	unit := 25.4 // inch
+	pixels := float64(h.Width)
+	d.each(sub, func(tag, kind uint16, n uint32, v []byte) {
+		if n != 1 {
+			return
+		}
+		switch {
+		case tag == 0x920a && kind == 5:
+			mm = d.rational(v)
+		case tag == 0xa20e && kind == 5:
+			perUnit = d.rational(v)
+		case tag == 0xa210 && kind == 3 && d.Uint16(v) == 3:
+			unit = 10
+		case tag == 0xa405 && kind == 3:
+			of35 = float64(d.Uint16(v))
+		case tag == 0xa002 && kind == 3: // width when it was taken; it may have been scaled since
+			pixels = float64(d.Uint16(v))
+		case tag == 0xa002 && kind == 4:
+			pixels = float64(d.Uint32(v))
+		}
+	})
+	f := 0.0
+	switch {
+	case of35 > 0:
+		f = of35 / fullFrame * math.Hypot(float64(h.Width), float64(h.Height))
+	case mm > 0 && perUnit > 0 && pixels > 0:
+		f = mm / unit * perUnit * float64(h.Width) / pixels
+	}
+	// Between 160° and 8°: what lies outside is a mistake, or no camera of a car.
+	if w := float64(max(h.Width, h.Height)); f > w*0.088 && f < w*7.2 {
+		h.Focal = f
+	}
+}
+
+// tiff is a TIFF block and its byte order.
+type tiff struct {
+	binary.ByteOrder
+	b []byte
+}
+
+// openTIFF gives the block and where its first directory is, or nil.
+func openTIFF(t []byte) (*tiff, int64) {
+	if len(t) < 8 {
+		return nil, 0
+	}
+	d := &tiff{b: t}
 	switch string(t[:4]) {
 	case "II*\x00":
-		o = binary.LittleEndian
+		d.ByteOrder = binary.LittleEndian
 	case "MM\x00*":
-		o = binary.BigEndian
+		d.ByteOrder = binary.BigEndian
 	default:
-		return 1
+		return nil, 0
 	}
-	at := int64(o.Uint32(t[4:]))
-	if at < 8 || at+2 > int64(len(t)) {
-		return 1
+	return d, int64(d.Uint32(t[4:]))
+}
+
+// each gives the entries of the directory at an offset; v is the four bytes of the value or of its offset.
+func (d *tiff) each(at int64, fn func(tag, kind uint16, n uint32, v []byte)) {
+	if at < 8 || at+2 > int64(len(d.b)) {
+		return
 	}
-	n := int(o.Uint16(t[at:]))
-	for i := range n {
-		e := at + 2 + int64(i)*12
-		if e+12 > int64(len(t)) {
-			return 1
+	for i := range int64(d.Uint16(d.b[at:])) {
+		e := at + 2 + i*12
+		if e+12 > int64(len(d.b)) {
+			return
 		}
-		if o.Uint16(t[e:]) != 0x0112 {
-			continue
-		}
-		if o.Uint16(t[e+2:]) != 3 || o.Uint32(t[e+4:]) != 1 {
-			return 1
-		}
-		if v := int(o.Uint16(t[e+8:])); v >= 1 && v <= 8 {
-			return v
-		}
-		return 1
+		fn(d.Uint16(d.b[e:]), d.Uint16(d.b[e+2:]), d.Uint32(d.b[e+4:]), d.b[e+8:e+12])
 	}
-	return 1
+}
+
+// rational reads the fraction that v is the offset of; 0 when it is none.
+func (d *tiff) rational(v []byte) float64 {
+	at := int64(d.Uint32(v))
+	if at < 8 || at+8 > int64(len(d.b)) {
+		return 0
+	}
+	if den := d.Uint32(d.b[at+4:]); den > 0 {
+		return float64(d.Uint32(d.b[at:])) / float64(den)
+	}
+	return 0
 }
 
 // CheckClean reports a JPEG that carries anything but a picture: an application segment other than a bare JFIF header,

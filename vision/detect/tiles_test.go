@@ -73,7 +73,7 @@ func TestACloserLookHoldsEveryHint(t *testing.T) {
 			area += part.w * part.h
 		}
 		for _, b := range hints {
-			r := image.Rect(int(b.X), int(b.Y), int(b.X+b.W), int(b.Y+b.H)).Intersect(band)
+			r := image.Rect(int(b.X), int(b.Y), int(math.Ceil(b.X+b.W)), int(math.Ceil(b.Y+b.H))).Intersect(band)
 			if min(b.W, b.H) > hintSide || b.Confidence < p.Around || r.Empty() {
 				continue
 			}

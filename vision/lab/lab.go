@@ -248,6 +248,16 @@ func (x *Picture) Detect(ctx context.Context, limit time.Duration) ([]survey.Box
 	return r.Boxes, r.Fault.err()
 }
 
+// Spot finds what stands beside the road, text too if asked. Errors other than ErrDied and ErrLate mean only that nothing
+// was found.
+func (x *Picture) Spot(ctx context.Context, limit time.Duration, text bool) ([]survey.Sighting, error) {
+	var r Spotted
+	if err := x.p.call(ctx, "Lab.Spot", limit+lateGrace, &SpotArgs{x.id, text, limit}, &r); err != nil {
+		return nil, err
+	}
+	return r.Sightings, r.Fault.err()
+}
+
 // lateGrace is how long a detector that was told to stop may take before its process is killed.
 const lateGrace = 2 * time.Second
 

@@ -27,8 +27,14 @@ type Guard interface {
 
 // Tools are what a child has to work with.
 type Tools struct {
-	Guard Guard
-	Err   error // why there is no Guard
+	Guard   Guard
+	Err     error   // why there is no Guard
+	Spotter Spotter // nil spots nothing
+}
+
+// Spotter finds what stands beside the road; *features.Finder is the one that ships.
+type Spotter interface {
+	Spot(ctx context.Context, im *cv.Image, text bool) ([]survey.Sighting, error)
 }
 
 // Hello is what a child says of itself.
@@ -110,6 +116,15 @@ type (
 	Detected struct {
 		Boxes []survey.Box
 		Fault Fault
+	}
+	SpotArgs struct {
+		ID    uint64
+		Text  bool
+		Limit time.Duration
+	}
+	Spotted struct {
+		Sightings []survey.Sighting
+		Fault     Fault
 	}
 	FollowArgs struct {
 		From, To uint64
@@ -301,6 +316,23 @@ func (s *server) Detect(a *DetectArgs, r *Detected) error {
 	})
 	if err != nil {
 		r.Boxes, r.Fault = nil, fault(err)
+	}
+	return nil
+}
+
+// Spot finds what stands beside the road.
+func (s *server) Spot(a *SpotArgs, r *Spotted) error {
+	if s.tools.Spotter == nil {
+		return nil
+	}
+	err := s.with(a.ID, func(im *cv.Image) (err error) {
+		ctx, cancel := context.WithTimeout(context.Background(), a.Limit)
+		defer cancel()
+		r.Sightings, err = s.tools.Spotter.Spot(ctx, im, a.Text)
+		return err
+	})
+	if err != nil {
+		r.Sightings, r.Fault = nil, fault(err)
 	}
 	return nil
 }

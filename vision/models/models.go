@@ -280,6 +280,27 @@ func Open(dir, name string) (Set, error) {
 	return Set{}, fmt.Errorf("%w: %s lacks %s (roadcomb models pull --models %s gets them)", ErrNone, where, strings.Join(slices.Compact(missing), ", "), dir)
 }
 
+// OpenOne gives the set of one model by its name, whatever it looks for: for tasks other than privacy. The errors are
+// Open's.
+func OpenOne(dir, name string) (Set, error) {
+	m, fsys, err := locate(dir)
+	if err != nil {
+		return Set{}, err
+	}
+	mo, ok := m.Model(name)
+	if !ok {
+		return Set{}, fmt.Errorf("%w: the manifest names no %q", ErrNone, name)
+	}
+	b, err := load(fsys, mo)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Set{}, fmt.Errorf("%w: %s is not there", ErrNone, mo.File)
+	}
+	if err != nil {
+		return Set{}, err
+	}
+	return Set{Name: name, Models: []Loaded{{mo, b}}}, nil
+}
+
 func locate(dir string) (Manifest, fs.FS, error) {
 	if dir == "" {
 		m, err := Default()

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -158,14 +159,20 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error
 		red, hash, width, height = string(b), s.pubHash.String(), int64(s.redaction.Width), int64(s.redaction.Height)
 	}
 	n, err := tx.Exec(ctx, `UPDATE frames SET state = $2, reason = $3, quality_ppm = $4, quality = $5, redaction = $6,
-		public_key = $7, public_sha256 = $8, public_bytes = $9, public_width = $10, public_height = $11
+		public_key = $7, public_sha256 = $8, public_bytes = $9, public_width = $10, public_height = $11, fov_mdeg = $12
 		WHERE id = $1 AND state <> 'removed'`,
 		string(s.id), string(st), string(s.verdict.Reason), int64(s.quality.Score), string(q), red,
-		s.key, hash, s.pubBytes, width, height)
+		s.key, hash, s.pubBytes, width, height, int64(math.Round(s.fov*1000)))
 	if err != nil || n == 0 {
 		return false, err
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM vision_frames_begun WHERE frame_id = $1`, string(s.id)); err != nil {
+		return false, err
+	}
+	if st != survey.FramePublished {
+		s.sightings = nil
+	}
+	if err := recordSightings(ctx, tx, s.id, s.sightings); err != nil {
 		return false, err
 	}
 	if s.filmPTS != wholeFile {
@@ -178,10 +185,13 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error
 // published.
 func hand(ctx context.Context, tx *state.Tx, d survey.DriveID, changed bool) error {
 	var waiting, revision int64
-	var st string
 	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM drive_parts WHERE drive_id = $1 AND done_run < 0`, string(d)).Scan(&waiting); err != nil || waiting > 0 {
 		return err
 	}
+	if err := placeFeatures(ctx, tx, d); err != nil {
+		return err
+	}
+	var st string
 	if err := tx.QueryRow(ctx, `SELECT state, revision FROM drives WHERE id = $1`, string(d)).Scan(&st, &revision); err != nil {
 		return err
 	}

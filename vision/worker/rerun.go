@@ -124,6 +124,9 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 		if err != nil || n == 0 {
 			return err
 		}
+		if err := recordSightings(ctx, tx, id, nil); err != nil {
+			return err
+		}
 		if pts == wholeFile {
 			if err := state.SetVerdict(ctx, tx, survey.UploadID(upload), path, survey.Reject(survey.ReasonRemoved, "", nil)); err != nil {
 				return err

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"image"
 	"log/slog"
 	"math"
 	"runtime"
@@ -40,6 +41,14 @@ type Config struct {
 	// PixelBudget bounds the pictures held at once, in pixels; 0 means 48 million (about 150 MB). Pictures over a third
 	// of it count as a third.
 	PixelBudget int64
+	Features    Features
+}
+
+// Features says what is looked for beside the road. The zero value looks for signs in every frame, and for text in every
+// second.
+type Features struct {
+	Off       bool
+	TextEvery int // text in every how manieth frame; 0 means 2, negative never
 }
 
 func (c Config) orDefault() Config {
@@ -54,6 +63,9 @@ func (c Config) orDefault() Config {
 	}
 	if c.MaxBytes <= 0 {
 		c.MaxBytes = 128 << 20
+	}
+	if c.Features.TextEvery == 0 {
+		c.Features.TextEvery = 2
 	}
 	if c.PixelBudget <= 0 {
 		c.PixelBudget = 48 << 20
@@ -106,8 +118,10 @@ type shot struct {
 	tries     int  // how often the lab died with this frame in hand
 	quality   survey.Quality
 	boxes     []survey.Box
-	carried   []survey.Box // from the frame before
-	ages      []int        // of the carried boxes, in frames since they were found
+	fov       float64           // of the camera across the picture, degrees, 0 unknown
+	sightings []survey.Sighting // beside the road
+	carried   []survey.Box      // from the frame before
+	ages      []int             // of the carried boxes, in frames since they were found
 	jpeg      []byte
 	key       string
 	pubHash   survey.Hash
@@ -130,10 +144,12 @@ var (
 		{"decode", (*Worker).decode},
 		{"rate", (*Worker).rate},
 		{"detect", (*Worker).detect},
+		{"spot", (*Worker).spot},
 	}
 	filmSteps = []step{ // after the frame was cut from its film
 		{"rate", (*Worker).rate},
 		{"detect", (*Worker).detect},
+		{"spot", (*Worker).spot},
 	}
 	showSteps = []step{
 		{"carry", (*Worker).carry},
@@ -214,7 +230,7 @@ func (s *shot) again() {
 	s.close()
 	s.err, s.hasRoom = nil, false
 	if s.verdict.Reason == "" {
-		s.boxes, s.quality = nil, survey.Quality{}
+		s.boxes, s.sightings, s.quality = nil, nil, survey.Quality{}
 	}
 }
 
@@ -379,7 +395,7 @@ func (w *Worker) decode(ctx context.Context, s *shot) error {
 	if err != nil {
 		return undecodable(err, h)
 	}
-	s.im = im
+	s.im, s.fov = im, h.FOV(im.Width())
 	return nil
 }
 
@@ -414,7 +430,7 @@ func (w *Worker) rate(ctx context.Context, s *shot) error {
 	if err != nil {
 		return err
 	}
-	s.quality = t.Rate(m, quality.Camera{Width: s.im.Width(), Accuracy: s.accuracy})
+	s.quality = t.Rate(m, quality.Camera{Width: s.im.Width(), FOV: s.fov, Accuracy: s.accuracy})
 	if ok, part := t.Fit(s.quality); !ok {
 		return reject(survey.ReasonUnusable, unusable[part], map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
 	}
@@ -446,6 +462,39 @@ func (w *Worker) detect(ctx context.Context, s *shot) error {
 	return nil
 }
 
+// spot looks for what stands beside the road. That it finds nothing, for whatever reason, keeps no frame from being
+// published; only a dead lab does, as everywhere.
+func (w *Worker) spot(ctx context.Context, s *shot) error {
+	f := w.Config.orDefault().Features
+	if f.Off || s.aside {
+		return nil
+	}
+	got, err := s.im.Spot(ctx, w.Config.orDefault().FrameTimeout, f.TextEvery > 0 && s.seq%f.TextEvery == 0)
+	switch {
+	case err == nil:
+		s.sightings = got
+	case errors.Is(err, lab.ErrDied), ctx.Err() != nil:
+		return err
+	default:
+		w.log().Warn("nothing is known of signs and text", "frame", s.id, "err", err)
+	}
+	return nil
+}
+
+// mostSightings is how many a frame may have: a wall of posters is no map.
+const mostSightings = 64
+
+// inTheOpen leaves the sightings that no redaction touches: a plate is text too, and what is half covered is no place.
+func inTheOpen(all []survey.Sighting, regions []image.Rectangle) (out []survey.Sighting) {
+	for _, s := range all {
+		box := image.Rect(s.X, s.Y, s.X+s.W, s.Y+s.H)
+		if len(out) < mostSightings && s.W > 0 && s.H > 0 && !slices.ContainsFunc(regions, box.Overlaps) {
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
 func sane(b survey.Box) bool {
 	for _, v := range [...]float64{b.X, b.Y, b.W, b.H, b.Confidence} {
 		if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -475,7 +524,9 @@ func (w *Worker) redact(ctx context.Context, s *shot) error {
 	if err := s.redaction.Validate(); err != nil {
 		return reject(survey.ReasonDetectorFailed, "", nil)
 	}
-	return s.im.Cover(ctx, stepLimit, redact.Regions(s.boxes, s.redaction.Margin, s.im.Width(), s.im.Height()))
+	regions := redact.Regions(s.boxes, s.redaction.Margin, s.im.Width(), s.im.Height())
+	s.sightings = inTheOpen(s.sightings, regions)
+	return s.im.Cover(ctx, stepLimit, regions)
 }
 
 func round(v, per float64) float64 { return math.Round(v*per) / per }

@@ -194,7 +194,7 @@ func publishesAndHides(t *testing.T, db *state.DB) {
 	if n := d.jobs("index"); n != 1 {
 		t.Fatalf("%d index jobs", n)
 	}
-	if s := w.Timings.Steps(); len(s) != 8 || s[0].Step != "read" || s[0].Frames != 3 {
+	if s := w.Timings.Steps(); len(s) != 9 || s[0].Step != "read" || s[0].Frames != 3 {
 		t.Fatalf("%+v", s)
 	}
 	before := d.public()

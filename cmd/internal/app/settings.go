@@ -15,6 +15,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/purge"
+	visionworker "github.com/roadcomb/roadcomb/vision/worker"
 )
 
 // settings are shared by the verbs that open the platform. The zero addresses mean the embedded servers under Home.
@@ -33,6 +34,7 @@ type settings struct {
 	Roads    string `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
 	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
 	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
+	Features string `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 
@@ -69,6 +71,15 @@ func (s settings) jobs() (other, vision int) {
 		vision = runtime.GOMAXPROCS(0)
 	}
 	return other, vision
+}
+
+// features is what vision looks for beside the road.
+func (s settings) features() visionworker.Features {
+	f := visionworker.Features{Off: s.Features == "none"}
+	if s.Features == "signs" {
+		f.TextEvery = -1
+	}
+	return f
 }
 
 // secrets are made once for a data folder and kept in it, readable by its owner only.

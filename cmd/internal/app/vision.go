@@ -9,6 +9,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/eval"
+	"github.com/roadcomb/roadcomb/vision/features"
 	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	visionworker "github.com/roadcomb/roadcomb/vision/worker"
@@ -120,14 +121,27 @@ type labCmd struct {
 	Rehearses bool `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
 }
 
+// textModel finds text beside the road.
+const textModel = "ppocrv4-det"
+
 func (c *labCmd) Run() error {
 	return lab.Main(func() (lab.Tools, error) {
+		finder := &features.Finder{}
 		g, err := openGuard(c.Models)
 		g, err = realGuard(g, err, c.Rehearses)
 		if err != nil {
 			return lab.Tools{Err: err}, nil // it can still decode and rate
 		}
-		return lab.Tools{Guard: g.Guard}, nil
+		// Text is looked for where its model is installed; nothing depends on it.
+		if set, err := models.OpenOne(c.Models, textModel); err == nil {
+			for i := range set.Models {
+				set.Models[i].Passes = []models.Pass{{Scale: 1, MaxMpx: 1}, {Scale: 0.5, MinMpx: 1}}
+			}
+			if finder.Text, err = detect.Open(g.rt, set, detect.Options{}); err != nil {
+				return lab.Tools{}, err
+			}
+		}
+		return lab.Tools{Guard: g.Guard, Spotter: finder}, nil
 	})
 }
 
