@@ -49,3 +49,9 @@ const SnapshotHead = "snapshot.json"
 
 // EpochKey (ledger) holds one file of a closed epoch.
 func EpochKey(e survey.Epoch, name string) string { return "epochs/" + e.String() + "/" + name }
+
+// ArchiveNodeKey (ledger) holds a node of the archive by its CID.
+func ArchiveNodeKey(cid string) string { return "archive/" + cid + ".cbor" }
+
+// ArchiveHead (ledger) names the archive's current root; it is swapped by conditional PUT.
+const ArchiveHead = "archive/head.json"

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	datasetsapi "github.com/roadcomb/roadcomb/datasets/api"
+	"github.com/roadcomb/roadcomb/datasets/archive"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	ingestworker "github.com/roadcomb/roadcomb/ingest/worker"
@@ -255,13 +256,32 @@ func (p *platform) handlers() *state.Handlers {
 			return nil
 		}
 		defer p.steps.time("datasets")()
-		return p.datasets.Export(ctx)
+		if err := p.datasets.Export(ctx); err != nil {
+			return err
+		}
+		return p.archive(ctx, time.Now())
 	})
 	state.Handle(h, func(ctx context.Context, a state.CloseArgs) error {
 		defer p.steps.time("rewards")()
 		return p.rewards.Close(ctx, a.Epoch)
 	})
 	return h
+}
+
+// archive names the day's first snapshot in a new root; later ones wait for the next day, so that the chain of roots
+// grows by one a day.
+func (p *platform) archive(ctx context.Context, now time.Time) error {
+	place := archive.Buckets{Store: p.store}
+	h, _, err := archive.Current(ctx, place, nil)
+	if survey.KindOf(err) == survey.NotFound {
+		h, err = archive.Head{}, nil
+	}
+	if err != nil || h.AsOf >= now.UTC().Truncate(24*time.Hour).Unix() {
+		return err
+	}
+	defer p.steps.time("archive")()
+	_, _, err = archive.Publish(ctx, place, p.secrets.signer())
+	return err
 }
 
 // startWorkers begins working jobs; the returned function stops and waits.
@@ -316,6 +336,7 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	if err := p.registerRewards(mux, api, op); err != nil {
 		return err
 	}
+	archive.Register(api, archive.Buckets{Store: p.store})
 	if p.queries != nil {
 		if err := datasetsapi.Register(mux, api, datasetsapi.Deps{Access: p.queries.access, Backend: p.queries.super.Backend(), Snapshot: p.queries.mirror.Snapshot, Log: p.log}); err != nil {
 			return err

@@ -165,6 +165,9 @@ var routes = map[string]route{
 	"GET /v1/rewards/claims/{address}":                {who: public, path: "/v1/rewards/claims/0x00000000000000000000000000000000000000aa"},
 	"GET /v1/rewards/epochs/{epoch}/files/{name}":     {who: public, path: "/v1/rewards/epochs/2026-05-04/files/manifest.json"},
 
+	"GET /v1/archive":             {who: public},
+	"GET /v1/archive/nodes/{cid}": {who: public, path: "/v1/archive/nodes/bafyreie675dzhoulhntbyt4ctmam2afznsen72pqfc2xcv4uub4onsagp4"},
+
 	"/":    {who: public, path: "/"},
 	"/v1/": {who: public, path: "/v1/nothing"},
 }

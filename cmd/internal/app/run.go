@@ -63,7 +63,9 @@ type cli struct {
 	Doctor       doctorCmd       `cmd:"" help:"Check what roadcomb needs on this machine, and say how to mend it."`
 
 	Operators operatorsCmd `cmd:"" help:"Who runs the network, and what they may do."`
-	Audit     auditCmd     `cmd:"" help:"What operators did, and whether the log of it is whole."`
+	Archive   archiveCmd   `cmd:"" help:"Everything published, named by content: publish, export as CAR, verify, audit."`
+
+	Audit auditCmd `cmd:"" help:"What operators did, and whether the log of it is whole."`
 
 	Version versionCmd `cmd:"" help:"Print version and build information."`
 

@@ -1,7 +1,9 @@
 package app
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -88,6 +90,22 @@ type secrets struct {
 	S3Secret    string `name:"s3-secret" json:"s3_secret"`
 	DriverToken string `json:"driver_token"` // of the local contributor
 	Operator    string `json:"operator_token"`
+	SigningKey  string `json:"signing_key"` // Ed25519 seed in base64: signs the archive
+}
+
+// signer is the network's key. It is nil for secrets that hold none.
+func (s secrets) signer() ed25519.PrivateKey {
+	seed, err := base64.StdEncoding.DecodeString(s.SigningKey)
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil
+	}
+	return ed25519.NewKeyFromSeed(seed)
+}
+
+func newSigningKey() string {
+	seed := make([]byte, ed25519.SeedSize)
+	rand.Read(seed) // never fails
+	return base64.StdEncoding.EncodeToString(seed)
 }
 
 // loadSecrets reads the data folder's secrets, making them on first use.
@@ -102,22 +120,34 @@ func loadSecrets(home string) (secrets, error) {
 		if s.S3Key == "" || s.S3Secret == "" || s.DriverToken == "" || s.Operator == "" {
 			return s, survey.Errorf(survey.Invalid, "%s lacks a secret", path).WithHint("restore it from a backup; the object store is locked by it")
 		}
+		if s.SigningKey == "" { // made before there was one
+			s.SigningKey = newSigningKey()
+			return s, s.write(path)
+		}
+		if s.signer() == nil {
+			return s, survey.Errorf(survey.Invalid, "%s: signing_key is not 32 bytes in base64", path).WithHint("restore it from a backup")
+		}
 		return s, nil
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secrets{}, survey.Errorf(survey.Unavailable, "secrets: %w", err)
 	}
-	s := secrets{S3Key: "roadcomb", S3Secret: random(20), DriverToken: random(20), Operator: random(20)}
-	if b, err = json.MarshalIndent(s, "", " "); err != nil {
-		return s, err
-	}
+	s := secrets{S3Key: "roadcomb", S3Secret: random(20), DriverToken: random(20), Operator: random(20), SigningKey: newSigningKey()}
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
 	}
-	if err := writeFileAtomic(path, b, 0o600); err != nil {
-		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
+	return s, s.write(path)
+}
+
+func (s secrets) write(path string) error {
+	b, err := json.MarshalIndent(s, "", " ")
+	if err != nil {
+		return err
 	}
-	return s, nil
+	if err := writeFileAtomic(path, b, 0o600); err != nil {
+		return survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
+	}
+	return nil
 }
 
 func random(n int) string {
