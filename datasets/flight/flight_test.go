@@ -46,6 +46,8 @@ func (a *access) Admit(_ context.Context, secret string, count bool) (flight.Gra
 	switch secret {
 	case "key":
 		return flight.Grant{ID: "k1", Limits: query.Limits{MemoryMB: 512, Time: 20 * time.Second, Queries: 2}}, nil
+	case "bench":
+		return flight.Grant{ID: "b", Limits: query.Limits{MemoryMB: 4096, Time: time.Hour}}, nil
 	case "small":
 		return flight.Grant{ID: "k2", Limits: query.Limits{MemoryMB: 64, Time: 300 * time.Millisecond, Queries: 1}}, nil
 	}
@@ -96,15 +98,22 @@ func newWorld(t testing.TB, mem memory.Allocator) *world {
 	w := &world{dir: t.TempDir(), access: &access{}}
 	observations(t, w.dir, 1000)
 	w.pool = &query.Pool{Dir: w.dir, Alloc: mem}
+	w.addr = serveOn(t, w)
+	return w
+}
+
+// serveOn serves the world's pool and gives the address.
+func serveOn(t testing.TB, w *world) string {
+	t.Helper()
+	mem := w.pool.Alloc
 	g := flight.NewServer(flight.Config{Access: w.access, Backend: flight.Engine{Pool: w.pool}, Version: "test", Alloc: mem, Stall: 5 * time.Second})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.addr = l.Addr().String()
 	go g.Serve(l)
 	t.Cleanup(func() { g.Stop(); w.pool.Close() })
-	return w
+	return l.Addr().String()
 }
 
 func (w *world) client(t testing.TB) *flightsql.Client {

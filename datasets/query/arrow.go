@@ -267,12 +267,16 @@ func length(buf *memory.Buffer) int {
 	return buf.Len()
 }
 
-// given is the buffer, an empty one for nil: readers expect a buffer.
+// given is the buffer, an empty one for nil: readers expect a buffer. The next one has the size of this one from the
+// start.
 func given(buf **memory.Buffer, mem memory.Allocator) *memory.Buffer {
 	b := *buf
-	*buf = nil
+	*buf = memory.NewResizableBuffer(mem)
 	if b == nil {
-		b = memory.NewResizableBuffer(mem)
+		b = *buf
+		*buf = nil
+	} else {
+		(*buf).Reserve(b.Cap())
 	}
 	return b
 }
@@ -351,14 +355,14 @@ func (c *boolColumn) release() { c.bitmap.release(); drop(&c.data) }
 type offsets struct{ buf *memory.Buffer }
 
 func (o *offsets) extend(mem memory.Allocator, n int) []int32 {
-	if o.buf == nil {
+	if length(o.buf) == 0 {
 		copy(grow(&o.buf, mem, 4), []byte{0, 0, 0, 0})
 	}
 	return arrow.Int32Traits.CastFromBytes(grow(&o.buf, mem, 4*n))
 }
 
 func (o *offsets) take(mem memory.Allocator) *memory.Buffer {
-	if o.buf == nil {
+	if length(o.buf) == 0 {
 		o.extend(mem, 0)
 	}
 	return given(&o.buf, mem)

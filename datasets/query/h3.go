@@ -74,7 +74,13 @@ func register(c *sql.Conn) error {
 				return nil, err
 			}
 			r, err := res(v[1])
-			return c.Parent(r).Int64(), err
+			if err == nil && r > c.Resolution() {
+				err = survey.Errorf(survey.Invalid, "cell %s of resolution %d has no parent at %d", c, c.Resolution(), r)
+			}
+			if err != nil {
+				return nil, err
+			}
+			return c.Parent(r).Int64(), nil
 		}},
 		"h3_ring": {[]duckdb.TypeInfo{i64, i32}, list, func(v []driver.Value) (any, error) {
 			c, err := cell(v[0])

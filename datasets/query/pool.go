@@ -40,7 +40,7 @@ type Pool struct {
 	Threads int              // of each engine; 0 means all cores
 	Queries int              // of all askers at a time; 0 means 16
 	Idle    int              // engines kept open without a query; 0 means 4
-	Alloc   memory.Allocator // of records; nil means memory.DefaultAllocator
+	Alloc   memory.Allocator // of records; nil means that of the engines
 
 	mu      sync.Mutex
 	engines map[string]*pooled // that can be had

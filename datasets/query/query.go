@@ -31,7 +31,7 @@ type Options struct {
 	MemoryMB int              // 0 means 2,048
 	Threads  int              // 0 means all cores
 	Timeout  time.Duration    // of one query inside the engine; 0 means 5 minutes
-	Alloc    memory.Allocator // of the records; nil means memory.DefaultAllocator
+	Alloc    memory.Allocator // of the records; nil means one that recycles buffers
 }
 
 // Engine is an open snapshot. It is safe for concurrent use.
@@ -121,6 +121,9 @@ func open(ctx context.Context, dir string, views map[string]string, o Options) (
 	}
 	if o.MemoryMB <= 0 {
 		o.MemoryMB = 2048
+	}
+	if e.alloc == nil {
+		e.alloc = newRecycler()
 	}
 	c, err := e.db.Conn(ctx)
 	if err != nil {
@@ -225,12 +228,7 @@ func identifier(s string) bool {
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-func (e *Engine) mem() memory.Allocator {
-	if e.alloc != nil {
-		return e.alloc
-	}
-	return memory.DefaultAllocator
-}
+func (e *Engine) mem() memory.Allocator { return e.alloc }
 
 // Close releases the engine.
 func (e *Engine) Close() error { return e.db.Close() }

@@ -110,6 +110,13 @@ var s3 struct {
 // S3 is an empty store on the test binary's embedded server.
 func S3(t testing.TB) *store.Store {
 	t.Helper()
+	return S3Behind(t, func(endpoint string) string { return endpoint })
+}
+
+// S3Behind is S3 through another address: front is given the server's and gives the one to use, for example of a proxy
+// that loses requests.
+func S3Behind(t testing.TB, front func(endpoint string) string) *store.Store {
+	t.Helper()
 	s3.Do(func() {
 		// The folder outlives any one test, so it cannot be a TempDir; the name tells where it came from.
 		dir, err := os.MkdirTemp("", "roadcomb-test-s3-")
@@ -122,7 +129,7 @@ func S3(t testing.TB) *store.Store {
 	if s3.err != nil {
 		t.Fatal(s3.err)
 	}
-	s, err := store.Open(context.Background(), store.Config{Endpoint: s3.server.Endpoint, AccessKey: "test", SecretKey: "test-secret",
+	s, err := store.Open(context.Background(), store.Config{Endpoint: front(s3.server.Endpoint), AccessKey: "test", SecretKey: "test-secret",
 		Prefix: fmt.Sprintf("t%d-", s3.n.Add(1))})
 	if err != nil {
 		t.Fatal(err)
