@@ -54,11 +54,14 @@ const (
 	meanLook = 2.0 // the mean, with 1 to perCell alike
 )
 
-// cellAt is the i-th cell of the workload: one in seven of the cells around a place, in ascending order with i.
+// maxCells is how many cells of resolution 12 lie in one of resolution 3.
+const maxCells = 7 * 7 * 7 * 7 * 7 * 7 * 7 * 7 * 7
+
+// cellAt is the i-th cell of the workload, in ascending order with i; lo is the first in one of resolution 3.
 func cellAt(lo survey.Cell, i int) survey.Cell {
 	c := lo
-	for digit := 1; i > 0; digit++ { // resolution 11 and coarser; resolution 12 stays 0
-		c |= survey.Cell(i%7) << (3 * (3 + digit))
+	for shift := 3 * (15 - 12); i > 0; shift += 3 {
+		c |= survey.Cell(i%7) << shift
 		i /= 7
 	}
 	return c
@@ -70,10 +73,10 @@ func generate(ctx context.Context, c config, dir string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	lo, _ := base.Parent(3).ChildRange(12) // 7^8 cells at resolution 11 under it
+	lo, _ := base.Parent(3).ChildRange(12)
 	roads := c.Cells / road
-	if roads < 1 || c.Cells > 5_700_000*7 || c.Days < 1 {
-		return 0, fmt.Errorf("%d cells on %d days: at least %d cells and a day", c.Cells, c.Days, road)
+	if roads < 1 || c.Cells > maxCells || c.Days < 1 {
+		return 0, fmt.Errorf("%d cells on %d days: %d to %d cells, and a day at least", c.Cells, c.Days, road, maxCells)
 	}
 	rank := rand.New(rand.NewPCG(c.Seed, 0)).Perm(roads)
 	var sum float64
