@@ -34,7 +34,7 @@ func folder(t *testing.T) string {
 		in.Drives = append(in.Drives, d)
 		for j := range 40 {
 			at := e.Start().Add(time.Duration(i*37+j) * 17 * time.Minute)
-			in.Contributions = append(in.Contributions, record.Contribution{
+			in.Contributions.Add(record.Contribution{
 				Frame: string(survey.NewFrameID(survey.HashOf([]byte(fmt.Sprint(i, j))))), Drive: string(d.ID), Cell: cell + survey.Cell((i*3+j)%23)<<9,
 				CapturedAt: at, ReceivedAt: at.Add(time.Duration(j) * time.Minute), Heading: -1, Quality: int32(90_000 + 20_011*j)})
 		}

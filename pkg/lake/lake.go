@@ -12,6 +12,7 @@
 //		At   time.Time     `lake:"captured_at" unit:"us"`      // timestamp[us, UTC]; the zero time is null if nullable
 //		Geom lake.Geometry `lake:"geometry"`                   // columns geometry and bbox
 //		Alt  *float64      `lake:"alt" unit:"m" doc:"…"`       // a pointer is a nullable column
+//		ID   string        `lake:"id" plain:"distinct"`        // no dictionary: most values occur once
 //	}
 package lake
 
@@ -166,6 +167,7 @@ type field struct {
 	ptr             bool
 	geom            bool
 	cell            bool
+	plain           bool // most values are distinct, so that a dictionary would be built in vain
 }
 
 var (
@@ -189,7 +191,7 @@ func fieldsOf(t reflect.Type) ([]field, error) {
 		if name == "" || name == "-" {
 			continue
 		}
-		f := field{name: name, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), off: sf.Offset, typ: sf.Type}
+		f := field{name: name, unit: sf.Tag.Get("unit"), doc: sf.Tag.Get("doc"), off: sf.Offset, typ: sf.Type, plain: sf.Tag.Get("plain") != ""}
 		if f.typ.Kind() == reflect.Pointer {
 			f.ptr, f.typ = true, f.typ.Elem()
 		}
@@ -374,11 +376,18 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 		s.RowGroup = 131072
 	}
 	schema := arrow.NewSchema(arrowFields(fs), nil)
-	props := parquet.NewWriterProperties(
+	options := []parquet.WriterProperty{
 		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(3),
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithRootName("roadcomb"),
 		parquet.WithMaxRowGroupLength(int64(s.RowGroup)), parquet.WithCreatedBy("roadcomb"),
-		parquet.WithVersion(parquet.V2_6), parquet.WithStats(true))
+		parquet.WithVersion(parquet.V2_6), parquet.WithStats(true),
+	}
+	for _, f := range fs {
+		if f.plain {
+			options = append(options, parquet.WithDictionaryFor(f.name, false))
+		}
+	}
+	props := parquet.NewWriterProperties(options...)
 	// The writer closes a sink that is a Closer; ours belongs to the caller.
 	fw, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{w}, props, pqarrow.NewArrowWriterProperties())
 	if err != nil {

@@ -60,7 +60,7 @@ func fileOf(name string, b []byte) File {
 func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs Files) Manifest {
 	m := Manifest{
 		Format: Format, Epoch: in.Epoch, Start: in.Epoch.Start(), End: in.Epoch.End(), Ruleset: out.Version,
-		Pools: out.Pools, Total: out.Total(), Contributions: len(in.Contributions), Contributors: len(out.Result.Allocations),
+		Pools: out.Pools, Total: out.Total(), Contributions: in.Contributions.Len(), Contributors: len(out.Result.Allocations),
 		Inputs: []File{}, Outputs: []File{},
 	}
 	if !previous.IsZero() {

@@ -92,7 +92,7 @@ type Correction struct {
 type Inputs struct {
 	Epoch         survey.Epoch
 	Ruleset       []byte // JSON, as published
-	Contributions []Contribution
+	Contributions Contributions
 	Drives        []rewards.Drive
 	Prior         []rewards.Prior
 	Spend         []rewards.Spend
@@ -105,11 +105,11 @@ type Inputs struct {
 
 // Contribution is a row of contributions.parquet.
 type Contribution struct {
-	Frame      string      `lake:"frame" doc:"Frame id: 32 hex digits of the content's identity."`
+	Frame      string      `lake:"frame" plain:"distinct" doc:"Frame id: 32 hex digits of the content's identity."`
 	Drive      string      `lake:"drive" doc:"Drive id; drives.parquet says whose."`
 	Cell       survey.Cell `lake:"h3" doc:"H3 cell the frame is pinned to."`
-	CapturedAt time.Time   `lake:"captured_at" unit:"us" doc:"When the camera took it: decides the slot."`
-	ReceivedAt time.Time   `lake:"received_at" unit:"us" doc:"When the network had it: decides need, rank and lag."`
+	CapturedAt time.Time   `lake:"captured_at" unit:"us" plain:"distinct" doc:"When the camera took it: decides the slot."`
+	ReceivedAt time.Time   `lake:"received_at" unit:"us" plain:"distinct" doc:"When the network had it: decides need, rank and lag."`
 	Heading    int32       `lake:"heading" unit:"deg" doc:"Clockwise from true north, -1 unknown. Not used by v1."`
 	Quality    int32       `lake:"quality" unit:"ppm" doc:"Fitness for mapping."`
 }
@@ -250,15 +250,7 @@ func ReservedAddress(c survey.ContributorID) merkle.Address {
 
 // Sort brings the inputs into the order in which they are published.
 func (in *Inputs) Sort() {
-	slices.SortFunc(in.Contributions, func(a, b Contribution) int {
-		if n := cmp.Compare(a.Cell, b.Cell); n != 0 {
-			return n
-		}
-		if n := a.CapturedAt.Compare(b.CapturedAt); n != 0 {
-			return n
-		}
-		return cmp.Compare(a.Frame, b.Frame)
-	})
+	in.Contributions.sort()
 	slices.SortFunc(in.Drives, func(a, b rewards.Drive) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Prior, func(a, b rewards.Prior) int { return cmp.Compare(a.Cell, b.Cell) })
 	slices.SortFunc(in.Spend, func(a, b rewards.Spend) int { return cmp.Compare(a.Cell, b.Cell) })
@@ -286,7 +278,7 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 	case RulesetName:
 		return in.Ruleset, nil
 	case ContributionsName:
-		return lake.Encode(schema(name, "Published frames that count in the epoch."), in.Contributions)
+		return stream(name, "Published frames that count in the epoch.", in.Contributions.Len(), in.Contributions.Row)
 	case DrivesName:
 		return encode(name, "The drives of the contributions.", in.Drives, func(d rewards.Drive) driveRow {
 			fs := make([]string, 0, len(d.Findings)+len(d.Vouchers))
@@ -328,11 +320,7 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 }
 
 func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([]byte, error) {
-	rows := make([]Row, len(from))
-	for i, f := range from {
-		rows[i] = row(f)
-	}
-	return lake.Encode(schema(name, doc), rows)
+	return stream(name, doc, len(from), func(i int) Row { return row(from[i]) })
 }
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
@@ -367,7 +355,13 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 	case RulesetName:
 		in.Ruleset = b
 	case ContributionsName:
-		in.Contributions, err = decode(name, b, func(r Contribution) (Contribution, error) { return r, nil })
+		in.Contributions = Contributions{}
+		if rows, _, merr := lake.Meta(b); merr == nil && rows < 1<<28 {
+			in.Contributions.Grow(int(min(rows, int64(len(b))))) // damaged files may announce anything
+		}
+		if err = lake.Scan(bytes.NewReader(b), func(rows []Contribution) error { return in.Contributions.Add(rows...) }); err != nil {
+			err = survey.Errorf(survey.Invalid, "%s: %w", name, err)
+		}
 	case DrivesName:
 		in.Drives, err = decode(name, b, func(r driveRow) (rewards.Drive, error) {
 			d := rewards.Drive{ID: survey.DriveID(r.Drive), Contributor: survey.ContributorID(r.Contributor), Decision: rewards.Decision(r.Decision)}
@@ -474,7 +468,7 @@ func (in Inputs) Decide(rs rewards.Ruleset) (rewards.Result, error) {
 	if err != nil {
 		return rewards.Result{}, err
 	}
-	return rewards.Close(ri, rs)
+	return rewards.CloseInPlace(ri, rs)
 }
 
 // Derive adds to the drives the doubts and the evidence that follow from the contributions themselves (rewards.Derived).
@@ -495,27 +489,10 @@ func (in *Inputs) Derive() error {
 
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
-	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions, Contributions: make([]rewards.Contribution, len(in.Contributions))}
-	drive := make(map[string]int32, len(in.Drives))
-	for i, d := range in.Drives {
-		drive[string(d.ID)] = int32(i)
-	}
-	end := in.Epoch.End()
-	for i, c := range in.Contributions {
-		k, err := rewards.KeyOf(survey.FrameID(c.Frame))
-		if err != nil {
-			return ri, err
-		}
-		d, ok := drive[c.Drive]
-		if !ok {
-			return ri, survey.Errorf(survey.Invalid, "frame %s is of drive %s, which %s lacks", c.Frame, c.Drive, DrivesName)
-		}
-		if !c.ReceivedAt.Before(end) {
-			return ri, survey.Errorf(survey.Invalid, "frame %s was received at %s, after epoch %s", c.Frame, c.ReceivedAt.Format(time.RFC3339), in.Epoch)
-		}
-		ri.Contributions[i] = rewards.Contribution{Frame: k, Cell: c.Cell, CapturedAt: c.CapturedAt.UnixMicro(), ReceivedAt: c.ReceivedAt.UnixMicro(), Drive: d, Quality: c.Quality}
-	}
-	return ri, nil
+	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions}
+	var err error
+	ri.Contributions, err = in.Contributions.pure(in.Epoch, in.Drives)
+	return ri, err
 }
 
 // corrected is what corrections do to one contributor.
@@ -669,12 +646,8 @@ func (out *Outcome) tree() error {
 // OutputFiles encodes the outcome.
 func (out Outcome) OutputFiles() (Files, error) {
 	f := Files{}
-	rows := make([]Statement, len(out.Lines))
-	for i, l := range out.Lines {
-		rows[i] = out.statement(l)
-	}
 	var err error
-	if f[StatementName], err = lake.Encode(schema(StatementName, "What was earned in each cell and slot, and why."), rows); err != nil {
+	if f[StatementName], err = stream(StatementName, "What was earned in each cell and slot, and why.", len(out.Lines), func(i int) Statement { return out.statement(&out.Lines[i]) }); err != nil {
 		return nil, err
 	}
 	hits := make([]Hit, len(out.Hits))
@@ -708,7 +681,7 @@ func (out Outcome) OutputFiles() (Files, error) {
 	return f, nil
 }
 
-func (out Outcome) statement(l rewards.Line) Statement {
+func (out *Outcome) statement(l *rewards.Line) Statement {
 	return Statement{
 		Cell: l.Cell, Slot: time.Unix(l.Slot, 0).UTC(), Contributor: string(out.Result.Allocations[l.Contributor].Contributor),
 		Frames: l.Frames, Excluded: l.Excluded, Need: int64(l.Need), Rank: l.Rank, RankWeight: int64(l.Weight),

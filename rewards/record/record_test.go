@@ -43,7 +43,7 @@ func week(t testing.TB) record.Inputs {
 		in.Drives = append(in.Drives, d)
 		for j := range 20 {
 			at := monday.Add(time.Duration(i*20+j) * time.Hour)
-			in.Contributions = append(in.Contributions, record.Contribution{
+			in.Contributions.Add(record.Contribution{
 				Frame: string(survey.NewFrameID(survey.HashOf([]byte(fmt.Sprint(i, j))))), Drive: string(d.ID), Cell: cell + survey.Cell(j%7)<<9,
 				CapturedAt: at, ReceivedAt: at.Add(time.Hour), Heading: -1, Quality: int32(500_000 + 1000*j),
 			})
@@ -135,10 +135,11 @@ func TestVerifyAcceptsWhatWasPublished(t *testing.T) {
 func TestSameInputsGiveSameBytesInAnyOrder(t *testing.T) {
 	in := week(t)
 	want := publish(t, in, survey.Hash{})
-	for i := range len(in.Contributions) / 2 {
-		j := len(in.Contributions) - 1 - i
-		in.Contributions[i], in.Contributions[j] = in.Contributions[j], in.Contributions[i]
+	var back record.Contributions
+	for i := in.Contributions.Len() - 1; i >= 0; i-- {
+		back.Add(in.Contributions.Row(i))
 	}
+	in.Contributions = back
 	in.Accounts[0], in.Accounts[3] = in.Accounts[3], in.Accounts[0]
 	in.Sort()
 	for n, f := range publish(t, in, survey.Hash{}) {
@@ -274,9 +275,13 @@ func TestCorrectionsEscrowAndDebt(t *testing.T) {
 		"two current":          func(in *record.Inputs) { in.Accounts[0].Current = true },
 		"none current":         func(in *record.Inputs) { in.Accounts[1].Current = false },
 		"no account":           func(in *record.Inputs) { in.Accounts = in.Accounts[:3] },
-		"unknown drive":        func(in *record.Inputs) { in.Contributions[0].Drive = "x" },
-		"future":               func(in *record.Inputs) { in.Contributions[0].ReceivedAt = epoch.End() },
-		"not a ruleset":        func(in *record.Inputs) { in.Ruleset = []byte("{}") },
+		"unknown drive":        func(in *record.Inputs) { c := in.Contributions.Row(0); c.Drive = "x"; in.Contributions.Add(c) },
+		"future": func(in *record.Inputs) {
+			c := in.Contributions.Row(0)
+			c.ReceivedAt = epoch.End()
+			in.Contributions.Add(c)
+		},
+		"not a ruleset": func(in *record.Inputs) { in.Ruleset = []byte("{}") },
 		"a later ruleset": func(in *record.Inputs) {
 			in.Ruleset = bytes.Replace(in.Ruleset, []byte("1999-12-27"), []byte("2030-01-07"), 1)
 		},

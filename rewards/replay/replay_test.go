@@ -30,7 +30,7 @@ func folder(t *testing.T, e survey.Epoch) (fs.FS, []byte) {
 		in.Accounts = append(in.Accounts, record.Account{Contributor: owner, Current: true})
 		for n := range 4 >> i {
 			at := e.Start().AddDate(0, 0, n/2)
-			in.Contributions = append(in.Contributions, record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf(fmt.Append(nil, i, n)))), Drive: string(d.ID),
+			in.Contributions.Add(record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf(fmt.Append(nil, i, n)))), Drive: string(d.ID),
 				Cell: 0x8c1f05871d3abff + survey.Cell(2*i+n%2)<<9, CapturedAt: at, ReceivedAt: at, Quality: 800_000})
 		}
 	}

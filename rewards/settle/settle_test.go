@@ -421,7 +421,7 @@ func closed(t testing.TB, ann merkle.Address) (record.Report, merkle.Leaf, *merk
 	for i, c := range []survey.ContributorID{"ann", "ben"} {
 		d := survey.DriveID(fmt.Sprint("drive", i))
 		in.Drives = append(in.Drives, rewards.Drive{ID: d, Contributor: c})
-		in.Contributions = append(in.Contributions, record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf([]byte(c)))), Drive: string(d),
+		in.Contributions.Add(record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf([]byte(c)))), Drive: string(d),
 			Cell: 0x8c1f05871d3abff + survey.Cell(i)<<9, CapturedAt: e.Start(), ReceivedAt: e.Start(), Quality: 900_000})
 	}
 	out, err := in.Compute()

@@ -241,6 +241,7 @@ func (w *Worker) position(ctx context.Context, e survey.Epoch) (closed bool, pre
 func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, record.Inputs, error) {
 	f, in := record.Files{}, record.Inputs{Epoch: e}
 	for _, name := range record.InputNames() {
+		mine := false // written here just now, and large: it need not be read back
 		b, _, err := w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
 		if err != nil && survey.KindOf(err) == survey.NotFound {
 			if err := w.gather(ctx, name, &in); err != nil {
@@ -254,6 +255,7 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 				return nil, in, err
 			}
 			_, err = w.Store.Create(ctx, store.Ledger, store.EpochKey(e, name), b, mediaType(name))
+			mine = err == nil && name == record.ContributionsName
 			if errors.Is(err, store.ErrExists) {
 				b, _, err = w.Store.Get(ctx, store.Ledger, store.EpochKey(e, name), maxFile)
 			}
@@ -262,8 +264,10 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 			return nil, in, err
 		}
 		// What was written first is what counts, also when it is not what was gathered here.
-		if err := in.DecodeInput(name, b); err != nil {
-			return nil, in, err
+		if !mine {
+			if err := in.DecodeInput(name, b); err != nil {
+				return nil, in, err
+			}
 		}
 		f[name] = b
 		if err := w.at("after " + name); err != nil {
@@ -281,11 +285,11 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 	case record.ContributionsName:
 		in.Contributions, err = w.contributions(ctx, in.Epoch)
 	case record.DrivesName:
-		if in.Drives, err = w.drives(ctx, in.Contributions); err == nil {
+		if in.Drives, err = w.drives(ctx, in.Contributions.Drives()); err == nil {
 			err = in.Derive()
 		}
 	case record.PriorName:
-		in.Prior, err = w.prior(ctx, in.Contributions)
+		in.Prior, err = w.prior(ctx, in.Contributions.Cells())
 	case record.SpendName:
 		in.Spend, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Spend, err error) {
 			return s, scan(&s.Cell, &s.Amount)
@@ -346,25 +350,26 @@ func query[T any](ctx context.Context, q state.Querier, row func(scan func(...an
 }
 
 // contributions are the published frames received before the end of the epoch that no closed epoch has counted.
-func (w *Worker) contributions(ctx context.Context, e survey.Epoch) ([]record.Contribution, error) {
+func (w *Worker) contributions(ctx context.Context, e survey.Epoch) (out record.Contributions, err error) {
 	rows, err := w.DB.Query(ctx, `SELECT id, drive_id, cell, captured_at, received_at, heading_mdeg, quality_ppm FROM frames
 		WHERE state = 'published' AND received_at < $1 AND NOT EXISTS (SELECT 1 FROM reward_frames r WHERE r.frame_id = frames.id)`, state.Micros(e.End()))
 	if err != nil {
-		return nil, err
+		return out, err
 	}
 	defer rows.Close()
-	var out []record.Contribution
 	for rows.Next() {
 		var c record.Contribution
 		var cell, captured, received, heading, quality int64
 		if err := rows.Scan(&c.Frame, &c.Drive, &cell, &captured, &received, &heading, &quality); err != nil {
-			return nil, err
+			return out, err
 		}
 		c.Cell, c.CapturedAt, c.ReceivedAt, c.Quality = survey.Cell(cell), state.Time(captured), state.Time(received), int32(quality)
 		if c.Heading = -1; heading >= 0 {
 			c.Heading = int32(heading / 1000 % 360)
 		}
-		out = append(out, c)
+		if err := out.Add(c); err != nil {
+			return out, err
+		}
 	}
 	return out, rows.Err()
 }
@@ -412,9 +417,9 @@ const KindOffRoads = "off_roads"
 // VoucherEnrolled is the kind of evidence that a drive has whose upload the operator answers for.
 const VoucherEnrolled = "enrolled"
 
-func (w *Worker) drives(ctx context.Context, cs []record.Contribution) ([]rewards.Drive, error) {
+func (w *Worker) drives(ctx context.Context, ids []string) ([]rewards.Drive, error) {
 	var out []rewards.Drive
-	err := each(distinct(len(cs), func(i int) string { return cs[i].Drive }), func(marks string, args []any) error {
+	err := each(ids, func(marks string, args []any) error {
 		ds, err := drivesIn(ctx, w.DB, marks, args)
 		out = append(out, ds...)
 		return err
@@ -469,9 +474,9 @@ func drivesIn(ctx context.Context, q state.Querier, marks string, args []any) ([
 	return out, nil
 }
 
-func (w *Worker) prior(ctx context.Context, cs []record.Contribution) ([]rewards.Prior, error) {
+func (w *Worker) prior(ctx context.Context, cells []rewards.Prior) ([]rewards.Prior, error) {
 	var out []rewards.Prior
-	err := each(distinct(len(cs), func(i int) int64 { return cs[i].Cell.Int64() }), func(marks string, args []any) error {
+	err := each(distinct(len(cells), func(i int) int64 { return cells[i].Cell.Int64() }), func(marks string, args []any) error {
 		ps, err := query(ctx, w.DB, func(scan func(...any) error) (p rewards.Prior, err error) {
 			return p, scan(&p.Cell, &p.ReceivedAt)
 		}, `SELECT cell, received_at FROM reward_cells WHERE cell IN (`+marks+`)`, args...)
@@ -698,17 +703,23 @@ func (w *Worker) book(ctx context.Context, in record.Inputs, out record.Outcome,
 			return err
 		}
 		rows = rows[:0]
-		last := map[survey.Cell]int64{}
-		for _, c := range in.Contributions {
-			rows = append(rows, []any{c.Frame, e})
-			last[c.Cell] = max(last[c.Cell], c.ReceivedAt.UnixMicro())
+		many := func(frame survey.FrameID) error { // rows of ten million frames at once would not fit into memory
+			if rows = append(rows, []any{string(frame), e}); len(rows) < batch {
+				return nil
+			}
+			err := insert(ctx, tx, `INSERT INTO reward_frames (frame_id, epoch) VALUES `, ``, rows)
+			rows = rows[:0]
+			return err
+		}
+		if err := in.Contributions.Frames(many); err != nil {
+			return err
 		}
 		if err := insert(ctx, tx, `INSERT INTO reward_frames (frame_id, epoch) VALUES `, ``, rows); err != nil {
 			return err
 		}
 		rows = rows[:0]
-		for c, at := range last {
-			rows = append(rows, []any{c.Int64(), at})
+		for _, c := range in.Contributions.Cells() {
+			rows = append(rows, []any{c.Cell.Int64(), c.ReceivedAt})
 		}
 		if err := insert(ctx, tx, `INSERT INTO reward_cells (cell, received_at) VALUES `,
 			` ON CONFLICT (cell) DO UPDATE SET received_at = CASE WHEN excluded.received_at > reward_cells.received_at THEN excluded.received_at ELSE reward_cells.received_at END`, rows); err != nil {
