@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riversqlite"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/telemetry"
 )
 
 // Job arguments, one type per stage. A job is idempotent under (stage, input): River delivers at least once, and two
@@ -100,6 +101,9 @@ type JobConfig struct {
 
 // Handlers is one function per kind of job.
 type Handlers struct {
+	// Around, if set before the first job, runs every job: it must call fn once and give its error.
+	Around func(ctx context.Context, kind string, args any, fn func(context.Context) error) error
+
 	ws  *river.Workers
 	log *slog.Logger
 }
@@ -109,18 +113,19 @@ func NewHandlers(log *slog.Logger) *Handlers {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handlers{river.NewWorkers(), log}
+	return &Handlers{ws: river.NewWorkers(), log: log}
 }
 
 // Handle registers fn for the jobs of its argument type; registering a kind twice panics.
 func Handle[A river.JobArgs](h *Handlers, fn func(context.Context, A) error) {
-	river.AddWorker(h.ws, &handler[A]{fn: fn, log: h.log})
+	river.AddWorker(h.ws, &handler[A]{fn: fn, log: h.log, all: h})
 }
 
 type handler[A river.JobArgs] struct {
 	river.WorkerDefaults[A]
 	fn  func(context.Context, A) error
 	log *slog.Logger
+	all *Handlers
 }
 
 // Outages cost a job no attempt: it waits from two seconds to a minute and is tried again, for about a working day. After
@@ -130,9 +135,57 @@ const (
 	outageTries                = 500
 )
 
+// Versioned is what job arguments implement whose meaning has changed since the first release: a worker that knows only
+// an earlier version leaves the job to one that knows more, instead of doing the wrong thing. Without it the version is 1.
+// A new kind of job needs workers that know it before anything enqueues it.
+type Versioned interface{ JobVersion() int }
+
+func versionOf(a river.JobArgs) int {
+	if v, ok := a.(Versioned); ok {
+		return v.JobVersion()
+	}
+	return 1
+}
+
+// futureWait is how long a job of a later version waits for a worker that knows it.
+const futureWait = 30 * time.Second
+
+// carried is what a job's metadata holds of ours.
+type carried struct {
+	Version int    `json:"roadcomb_version,omitempty"`
+	Trace   string `json:"roadcomb_trace,omitempty"` // telemetry.Carry
+}
+
+func carriedBy(metadata []byte) (c carried) {
+	if json.Unmarshal(metadata, &c) != nil {
+		return carried{}
+	}
+	return c
+}
+
+func carry(ctx context.Context, a river.JobArgs) *river.InsertOpts {
+	b, err := json.Marshal(carried{versionOf(a), telemetry.Carry(ctx)})
+	if err != nil {
+		panic(err) // a number and a string always encode
+	}
+	return &river.InsertOpts{Metadata: b}
+}
+
 // Work runs the function. A panic inside is River's to recover: it counts as a failed attempt.
 func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error {
-	err := h.fn(ctx, j.Args)
+	c := carriedBy(j.Metadata)
+	if known := versionOf(j.Args); c.Version > known {
+		h.log.WarnContext(ctx, "a job is of a later version and waits for a newer worker", "kind", j.Kind, "job", j.ID, "version", c.Version, "known", known)
+		return river.JobSnooze(futureWait)
+	}
+	ctx = telemetry.Follow(ctx, c.Trace)
+	run := func(ctx context.Context) error { return h.fn(ctx, j.Args) }
+	var err error
+	if h.all.Around != nil {
+		err = h.all.Around(ctx, j.Kind, j.Args, run)
+	} else {
+		err = run(ctx)
+	}
 	if err == nil || ctx.Err() != nil || !Outage(err) {
 		return err
 	}

@@ -280,13 +280,13 @@ func (t *Tx) QueryRow(ctx context.Context, q string, args ...any) Row {
 	return t.s.QueryRowContext(ctx, q, args...)
 }
 
-// Enqueue adds a job that exists if and only if the transaction commits.
+// Enqueue adds a job that exists if and only if the transaction commits. It belongs to the trace that ctx runs in.
 func (t *Tx) Enqueue(ctx context.Context, args river.JobArgs) error {
 	var err error
 	if t.p != nil {
-		_, err = t.db.pgJobs.InsertTx(ctx, t.p, args, nil)
+		_, err = t.db.pgJobs.InsertTx(ctx, t.p, args, carry(ctx, args))
 	} else {
-		_, err = t.db.liteJobs.InsertTx(ctx, t.s, args, nil)
+		_, err = t.db.liteJobs.InsertTx(ctx, t.s, args, carry(ctx, args))
 	}
 	if err != nil {
 		return fmt.Errorf("enqueue %s: %w", args.Kind(), away(err))
@@ -389,4 +389,14 @@ func adminExec(ctx context.Context, admin, q string) error {
 	defer c.Close(ctx)
 	_, err = c.Exec(ctx, q)
 	return err
+}
+
+// adminRow reads one row from a database that is not brought up to date first.
+func adminRow(ctx context.Context, dsn, q string, dest ...any) error {
+	c, err := pgx.Connect(ctx, dsn)
+	if err != nil {
+		return survey.Errorf(survey.Unavailable, "connect to PostgreSQL: %w", err).WithHint("check the address and that the server runs")
+	}
+	defer c.Close(ctx)
+	return c.QueryRow(ctx, q).Scan(dest...)
 }

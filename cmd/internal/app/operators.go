@@ -9,6 +9,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"go.opentelemetry.io/otel/sdk/trace"
+
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -248,6 +250,10 @@ func (c *auditVerifyCmd) Run(ctx context.Context, e *environ) error {
 // opsSettings are what running a network takes beyond addresses.
 type opsSettings struct {
 	OIDC oidcSettings `embed:"" prefix:"oidc-"`
+	observeSettings
+	WorkerHour float64 `help:"Price of an hour of one worker's job, for the cost of a kilometre on the operators' page." env:"ROADCOMB_WORKER_HOUR" placeholder:"PRICE"`
+
+	exporter trace.SpanExporter // of tests
 }
 
 // oidcSettings say how operators log in through an OpenID Connect provider.

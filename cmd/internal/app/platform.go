@@ -29,6 +29,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/telemetry"
 	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	tilesapi "github.com/roadcomb/roadcomb/tiles/api"
 	"github.com/roadcomb/roadcomb/tiles/purge"
@@ -67,6 +68,9 @@ type platform struct {
 	hold atomic.Bool
 	// steps is how long each stage took, for reports.
 	steps stopwatch
+
+	tel       *telemetry.Telemetry
+	readiness readiness
 }
 
 // openPlatform opens the servers and wires the stages. Close it.
@@ -118,6 +122,9 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	if p.purge, err = set.hook(p.db); err != nil {
+		return err
+	}
+	if err = p.openTelemetry(ctx); err != nil {
 		return err
 	}
 	p.wire()
@@ -214,6 +221,9 @@ func (g *guard) close() error {
 
 func (p *platform) close() error {
 	var errs []error
+	if p.tel != nil {
+		errs = append(errs, p.tel.Close())
+	}
 	if p.lab != nil {
 		errs = append(errs, p.lab.Close())
 	}
@@ -232,6 +242,7 @@ func (p *platform) close() error {
 // handlers is the one place where kinds of jobs meet the functions that do them.
 func (p *platform) handlers() *state.Handlers {
 	h := state.NewHandlers(p.log)
+	h.Around = p.job
 	state.Handle(h, func(ctx context.Context, a state.IngestArgs) error {
 		defer p.steps.time("ingest")()
 		return p.ingest.Ingest(ctx, a.UploadID)
@@ -316,7 +327,7 @@ func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
 	if err := p.register(mux, base, w); err != nil {
 		return nil, err
 	}
-	return httpx.Wrap(mux, httpx.Options{Log: p.log, MaxRequests: p.set.requests()}), nil
+	return httpx.Wrap(p.tel.HTTP(mux), httpx.Options{Log: p.log, MaxRequests: p.set.requests()}), nil
 }
 
 // register adds every route to mux.
@@ -328,6 +339,9 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
+	if err := p.consoleRoutes(mux, api, op); err != nil {
+		return err
+	}
 	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock(), Limits: p.set.limits()})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})

@@ -62,6 +62,15 @@ var routes = map[string]route{
 	"DELETE /v1/operator/accounts/{name}":   {who: admin, path: "/v1/operator/accounts/x"},
 	"GET /v1/operator/audit":                {who: auditor},
 
+	"GET /v1/operator/queue":            {who: anyOp},
+	"GET /v1/operator/jobs":             {who: runner},
+	"POST /v1/operator/jobs/{id}/retry": {who: runner, path: "/v1/operator/jobs/999/retry"},
+	"DELETE /v1/operator/jobs/{id}":     {who: runner, path: "/v1/operator/jobs/999"},
+	"GET /metrics":                      {who: anyOp},
+	"GET /healthz":                      {who: public},
+	"GET /readyz":                       {who: public},
+	"GET /operator/":                    {who: public, path: "/operator/"},
+
 	"POST /v1/contributors":            {who: runner, body: `{"handle":"x"}`},
 	"POST /v1/contributors/{id}/token": {who: runner, path: "/v1/contributors/c0000000000000000000000000000000/token"},
 	"GET /v1/reports":                  {who: reviewer},
@@ -188,6 +197,7 @@ func newSite(t *testing.T) *site {
 	t.Helper()
 	ctx := t.Context()
 	// An empty folder of models: nothing here looks at a picture.
+	goHome(t)
 	p, err := openPlatform(ctx, settings{Home: t.TempDir(), S3Listen: "127.0.0.1:0", Models: t.TempDir(), opsSettings: opsSettings{OIDC: oidcSettings{Issuer: "http://127.0.0.1:1", Client: "c"}}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/telemetry"
 )
 
 // Version is set at link time.
@@ -64,8 +65,9 @@ type cli struct {
 
 	Operators operatorsCmd `cmd:"" help:"Who runs the network, and what they may do."`
 	Archive   archiveCmd   `cmd:"" help:"Everything published, named by content: publish, export as CAR, verify, audit."`
-
-	Audit auditCmd `cmd:"" help:"What operators did, and whether the log of it is whole."`
+	Audit     auditCmd     `cmd:"" help:"What operators did, and whether the log of it is whole."`
+	Backup    backupCmd    `cmd:"" help:"Copy the state, the secrets and, if asked, the objects to a folder."`
+	Restore   restoreCmd   `cmd:"" help:"Put a backup in an empty place, and check it."`
 
 	Version versionCmd `cmd:"" help:"Print version and build information."`
 
@@ -102,7 +104,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	if err := level.UnmarshalText([]byte(c.Log)); err != nil {
 		level = slog.LevelWarn
 	}
-	e := &environ{stdin: stdin, stdout: stdout, stderr: stderr, log: slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level}))}
+	e := &environ{stdin: stdin, stdout: stdout, stderr: stderr, log: slog.New(telemetry.Logs(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: level})))}
 	kctx.BindTo(ctx, (*context.Context)(nil))
 	err = kctx.Run(e)
 	var x exit

@@ -97,6 +97,7 @@ func (c *upCmd) serve(ctx context.Context, e *environ, p *platform, l net.Listen
 	if p.queries != nil {
 		g.Go(func() error { return p.queries.run(gctx) })
 	}
+	g.Go(func() error { return p.serveMetrics(gctx) })
 	g.Go(func() error {
 		err := job(gctx)
 		if err != nil && gctx.Err() == nil {
@@ -320,6 +321,7 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		fmt.Fprintf(e.stdout, "datasets: grpc://%s\n", p.queries.addr())
 		g.Go(func() error { return p.queries.run(gctx) })
 	}
+	g.Go(func() error { return p.serveMetrics(gctx) })
 	return g.Wait()
 }
 
@@ -347,9 +349,9 @@ func (c *workCmd) Run(ctx context.Context, e *environ) error {
 			return err
 		}
 		fmt.Fprintln(e.stdout, "working")
-		<-ctx.Done()
+		err = p.serveMetrics(ctx) // until ctx ends
 		stop()
-		return nil
+		return err
 	})
 }
 
