@@ -20,6 +20,13 @@ build:
 	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/roadcomb
 	CGO_ENABLED=0 go build -ldflags "-X github.com/roadcomb/roadcomb/cmd/roadcam/internal/roadcam.Version=$(VERSION)" -o bin/ ./cmd/roadcam
 
+# Archives, the Debian package and checksums in dist; release-check builds them twice, in two places, and compares.
+.PHONY: release release-check
+release: setup
+	.ci/release
+release-check: setup
+	.ci/release-check
+
 setup:
 	@.ci/setup run
 setup-test:

@@ -69,7 +69,9 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Copy the state, the secrets and, if asked, the objects to a folder."`
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in an empty place, and check it."`
 
-	Version versionCmd `cmd:"" help:"Print version and build information."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
+	Man        manCmd        `cmd:"" help:"Print the manual page."`
+	Version    versionCmd    `cmd:"" help:"Print version and build information."`
 
 	Lab labCmd `cmd:"" hidden:"" help:"Work on pictures for the process that started this one; see package lab."`
 }

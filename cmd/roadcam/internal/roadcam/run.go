@@ -48,10 +48,13 @@ type cli struct {
 	JSON      bool   `help:"Print the result as JSON."`
 	Key       string `help:"File of this device's key; uploads are signed if it exists." env:"ROADCAM_KEY" placeholder:"FILE"`
 
-	Upload  uploadCmd  `cmd:"" help:"Send files and folders, and wait for the verdict on each file."`
-	Device  deviceCmd  `cmd:"" help:"Make this device's key, if there is none, and register it: signed uploads earn more trust."`
-	Status  statusCmd  `cmd:"" help:"List your uploads and where they stand."`
-	Version versionCmd `cmd:"" help:"Print version and build information."`
+	Upload uploadCmd `cmd:"" help:"Send files and folders, and wait for the verdict on each file."`
+	Device deviceCmd `cmd:"" help:"Make this device's key, if there is none, and register it: signed uploads earn more trust."`
+	Status statusCmd `cmd:"" help:"List your uploads and where they stand."`
+
+	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
+	Man        manCmd        `cmd:"" help:"Print the manual page."`
+	Version    versionCmd    `cmd:"" help:"Print version and build information."`
 }
 
 // environ is what a verb needs from outside.

@@ -1,0 +1,92 @@
+package clidoc_test
+
+import (
+	"bytes"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/roadcomb/roadcomb/cmd/internal/clidoc"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+)
+
+type cli struct {
+	Log  string `help:"How much to say." env:"DEMO_LOG"`
+	Keys struct {
+		Add struct {
+			Name  string `arg:"" help:"Whose key."`
+			Force bool   `help:"Don't ask; 'yes' to all."`
+		} `cmd:"" help:"Make a key."`
+		List struct{} `cmd:"" help:"List keys."`
+	} `cmd:"" help:"Keys."`
+	Secret struct{} `cmd:"" hidden:""`
+}
+
+func demo(t *testing.T) *kong.Kong {
+	t.Helper()
+	k, err := kong.New(&cli{}, kong.Name("demo"), kong.Description("A demo.\n\n.not a macro"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestTheManualNamesEveryCommandAndOption(t *testing.T) {
+	var b bytes.Buffer
+	if err := clidoc.Man(&b, demo(t), "1.0"); err != nil {
+		t.Fatal(err)
+	}
+	got := b.String()
+	for _, want := range []string{".TH DEMO 1", ".SS demo keys add <name>", `.B \-\-force`, `.B \-\-log=STRING`, ".B DEMO_LOG", `\&.not a macro`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "secret") {
+		t.Error("tells of a hidden command")
+	}
+}
+
+func TestBashCompletesCommandsAndOptions(t *testing.T) {
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("no bash")
+	}
+	var b bytes.Buffer
+	if err := clidoc.Completion(&b, demo(t), "bash"); err != nil {
+		t.Fatal(err)
+	}
+	complete := func(words ...string) []string {
+		script := b.String() + "\nCOMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); _demo; printf '%s\\n' \"${COMPREPLY[@]}\""
+		out, err := exec.Command(bash, append([]string{"-c", script, "bash", "demo"}, words...)...).CombinedOutput()
+		if err != nil {
+			t.Fatal(err, string(out))
+		}
+		return strings.Fields(string(out))
+	}
+	for _, c := range []struct{ words, want []string }{
+		{[]string{"k"}, []string{"keys"}},
+		{[]string{"keys", ""}, []string{"add", "list", "--help", "--log"}},
+		{[]string{"keys", "add", "anna", "--f"}, []string{"--force"}},
+		{[]string{"--log", "x", "keys", "l"}, []string{"list"}},
+	} {
+		got := complete(c.words...)
+		for _, w := range c.want {
+			if !slices.Contains(got, w) {
+				t.Errorf("%q completes to %v, without %s", c.words, got, w)
+			}
+		}
+	}
+	for _, shell := range []string{"zsh", "fish"} {
+		b.Reset()
+		if err := clidoc.Completion(&b, demo(t), shell); err != nil || !strings.Contains(b.String(), "force") {
+			t.Error(shell, err)
+		}
+	}
+	if err := clidoc.Completion(&b, demo(t), "cmd.exe"); survey.KindOf(err) != survey.Invalid {
+		t.Error(err)
+	}
+}

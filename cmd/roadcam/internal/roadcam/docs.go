@@ -1,0 +1,19 @@
+package roadcam
+
+import (
+	"github.com/alecthomas/kong"
+
+	"github.com/roadcomb/roadcomb/cmd/internal/clidoc"
+)
+
+type completionCmd struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+func (c *completionCmd) Run(e environ, k *kong.Kong) error {
+	return clidoc.Completion(e.stdout, k, c.Shell)
+}
+
+type manCmd struct{}
+
+func (manCmd) Run(e environ, k *kong.Kong) error { return clidoc.Man(e.stdout, k, Version) }
