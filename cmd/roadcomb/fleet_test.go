@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -20,6 +22,13 @@ import (
 
 // start runs the program and gives what follows want on its first line of output that begins with it.
 func start(t *testing.T, want string, args ...string) string {
+	t.Helper()
+	line, _ := launch(t, want, args...)
+	return line
+}
+
+// launch is start for a program that ends before the test does: end sends it a signal, waits, and gives its exit code.
+func launch(t *testing.T, want string, args ...string) (line string, end func(os.Signal) int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, bin, args...)
@@ -35,9 +44,15 @@ func start(t *testing.T, want string, args ...string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	wait := sync.OnceFunc(func() { cmd.Wait() })
+	end = func(sig os.Signal) int {
+		cmd.Process.Signal(sig)
+		wait()
+		return cmd.ProcessState.ExitCode()
+	}
 	t.Cleanup(func() {
 		cancel()
-		cmd.Wait()
+		wait()
 		if t.Failed() {
 			t.Logf("roadcomb %s:\n%s", args[0], errs.String())
 		}
@@ -56,10 +71,10 @@ func start(t *testing.T, want string, args ...string) string {
 		if !ok {
 			t.Fatalf("roadcomb %s ended\n%s", args[0], errs.String())
 		}
-		return l
+		return l, end
 	case <-time.After(4 * time.Minute): // footage may be on its way
 		t.Fatalf("roadcomb %s does not answer\n%s", args[0], errs.String())
-		return ""
+		return "", end
 	}
 }
 
@@ -80,9 +95,11 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	}
 	shared := []string{"--home", home, "--state", testkit.FreshPostgres(t, admin), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret}
 	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--query-folder", t.TempDir()}, shared...)...), "/")
-	for range 2 {
-		start(t, "working", append([]string{"work"}, shared...)...)
+	work := func() func(os.Signal) int {
+		_, end := launch(t, "working", append([]string{"work"}, shared...)...)
+		return end
 	}
+	workers := []func(os.Signal) int{work(), work()}
 
 	// The operator registers a driver, who uploads a drive long enough to survive the trimming of its ends.
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/v1/contributors", strings.NewReader(`{"handle":"anna"}`))
@@ -102,9 +119,44 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
 	client := upload.Client{BaseURL: base, Token: reg.Token}
-	res, err := client.Upload(ctx, []string{dir}, survey.UploadOptions{}, nil)
+	var res upload.Result
+	uploaded := make(chan error, 1)
+	go func() {
+		r, err := client.Upload(ctx, []string{dir}, survey.UploadOptions{}, nil)
+		res = r
+		uploaded <- err
+	}()
+	// Meanwhile every worker is replaced, one after the other and again until all is done: each lets go of what it has in
+	// hand or finishes it, and nothing is lost.
+	replaced, done := 0, false
+	for !done || replaced < len(workers) {
+		i := replaced % len(workers)
+		next := work()
+		if code := workers[i](syscall.SIGTERM); code != 0 {
+			t.Errorf("a worker that was told to stop ended with %d", code)
+		}
+		workers[i] = next
+		replaced++
+		select {
+		case err := <-uploaded:
+			if err != nil {
+				t.Fatal(err)
+			}
+			done = true
+		case <-time.After(time.Second):
+		}
+	}
+	t.Logf("%d workers replaced under way", replaced)
+	req, _ = http.NewRequestWithContext(t.Context(), http.MethodGet, base+"/v1/operator/jobs?state=discarded&state=cancelled", nil)
+	req.Header.Set("Authorization", "Bearer "+sec.Operator)
+	lost, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
+	}
+	defer lost.Body.Close()
+	var failed struct{ Jobs []map[string]any }
+	if err := json.NewDecoder(lost.Body).Decode(&failed); err != nil || lost.StatusCode != 200 || len(failed.Jobs) > 0 {
+		t.Fatalf("%s: %v: jobs lost: %v", lost.Status, err, failed.Jobs)
 	}
 	accepted, trimmed := 0, 0
 	for _, f := range res.Files {

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -19,6 +20,30 @@ import (
 type observeSettings struct {
 	OTLP    string `name:"otlp" help:"OpenTelemetry collector that spans are sent to, over HTTP." env:"ROADCOMB_OTLP" placeholder:"URL"`
 	Metrics string `help:"Where /metrics, /healthz and /readyz answer without a credential, for Prometheus and supervisors: an address that strangers do not reach." env:"ROADCOMB_METRICS" placeholder:"ADDR"`
+}
+
+// tlsSettings end TLS in this process, where no proxy does.
+type tlsSettings struct {
+	TLSCert string `name:"tls-cert" help:"PEM file of the certificate and its chain: APIs and map are served over TLS then. A renewed file is taken without a restart." env:"ROADCOMB_TLS_CERT" type:"path" placeholder:"FILE"`
+	TLSKey  string `name:"tls-key" help:"PEM file of the certificate's key." env:"ROADCOMB_TLS_KEY" type:"path" placeholder:"FILE"`
+}
+
+// secure is l with TLS if there is a certificate, and the address that it serves.
+func (s tlsSettings) secure(l net.Listener, log *slog.Logger) (net.Listener, string, error) {
+	at := l.Addr().String()
+	if s.TLSCert == "" && s.TLSKey == "" {
+		return l, "http://" + at, nil
+	}
+	t, err := httpx.TLS(l, s.TLSCert, s.TLSKey, log)
+	return t, "https://" + at, err
+}
+
+// onlyHTTPS tells browsers to come back over TLS only, for a year (RFC 6797).
+func onlyHTTPS(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Strict-Transport-Security", "max-age=31536000")
+		next.ServeHTTP(w, r)
+	})
 }
 
 // openTelemetry makes the process's spans and metrics and has it watch the state.

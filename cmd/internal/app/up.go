@@ -290,6 +290,7 @@ type serveCmd struct {
 	settings
 	webSettings
 	querySettings
+	tlsSettings
 }
 
 func (c *serveCmd) Run(ctx context.Context, e *environ) error {
@@ -308,11 +309,22 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		l.Close()
 		return err
 	}
-	base := "http://" + l.Addr().String()
+	secured, base, err := c.tlsSettings.secure(l, p.log)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	l = secured
+	if c.Public == "" {
+		c.Public = base
+	}
 	h, err := p.handler(c.base(l), c.webSettings)
 	if err != nil {
 		l.Close()
 		return err
+	}
+	if strings.HasPrefix(base, "https://") {
+		h = onlyHTTPS(h)
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
 	g, gctx := errgroup.WithContext(ctx)
