@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -148,7 +149,7 @@ func download(ctx context.Context, url string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := http.DefaultClient.Do(req)
+	r, err := httpx.Outbound(15*time.Minute, nil).Do(req)
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "%w", err)
 	}
