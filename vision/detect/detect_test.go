@@ -2,8 +2,10 @@ package detect_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
+	"path/filepath"
 	"syscall"
 	"testing"
 	"time"
@@ -138,4 +140,85 @@ func BenchmarkDetect(b *testing.B) {
 		}
 	}
 	b.ReportMetric((used()-start).Seconds()*1000/float64(b.N), "cpu-ms/frame")
+}
+
+// A model that an operator names for persons is used when persons are to be hidden, its boxes carry its classes, and a
+// class without a model publishes nothing. (The graph here is the built-in one under another name.)
+func TestClassesBesidesFacesAndPlatesHaveTheOperatorsModel(t *testing.T) {
+	dir := t.TempDir()
+	set, err := models.Open("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := models.Default()
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := set.Models[0].Model
+	own.Name, own.Task, own.File = "walkers", "persons and vehicles", "walkers.onnx"
+	own.Classes = []survey.Class{survey.ClassPerson, survey.ClassVehicle}
+	own.Thresholds = map[survey.Class]float64{survey.ClassPerson: 0.4, survey.ClassVehicle: 0.9}
+	m.Models, m.Sets = append(m.Models, own), m.Sets[:1]
+	b, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, body := range map[string][]byte{"manifest.json": b, set.Models[0].File: set.Models[0].ONNX} {
+		if err := os.WriteFile(filepath.Join(dir, name), body, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	persons := []survey.Class{survey.ClassPerson}
+	if _, err := models.OpenFor(dir, persons); !errors.Is(err, models.ErrNone) {
+		t.Fatalf("its file is absent: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, own.File), []byte("other bytes"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := models.OpenFor(dir, persons); !errors.Is(err, models.ErrMismatch) {
+		t.Fatalf("its file has other bytes: %v", err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, own.File), set.Models[0].ONNX, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for n, also := range [][]survey.Class{nil, persons, {survey.ClassPerson, survey.ClassVehicle}} {
+		got, err := models.OpenFor(dir, also)
+		if err != nil || len(got.Models) != min(n, 1)+1 || !got.Covers() {
+			t.Fatalf("%v: %+v, %v", also, got.Refs(), err)
+		}
+	}
+	if _, err := models.OpenFor("", persons); !errors.Is(err, models.ErrNone) {
+		t.Fatalf("none is built in: %v", err)
+	}
+	got, err := models.OpenFor(dir, persons)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rt, err := infer.Open("")
+	if errors.Is(err, infer.ErrNoLibrary) && os.Getenv("ROADCOMB_SHARED_REQUIRED") == "" {
+		t.Skip(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rt.Close()
+	g, err := detect.Open(rt, got, detect.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	boxes, err := g.Detect(t.Context(), load(t, "data", "faces-street", "maksssksksss1.jpg"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := map[survey.Class]int{}
+	for _, b := range boxes {
+		n[b.Class]++
+		if (b.Class == survey.ClassPerson) != (b.Model == "walkers") {
+			t.Errorf("%+v", b)
+		}
+	}
+	if n[survey.ClassFace] == 0 || n[survey.ClassPerson] == 0 || len(g.Models()) != 2 {
+		t.Errorf("%v by %v", n, g.Models())
+	}
 }

@@ -280,6 +280,45 @@ func Open(dir, name string) (Set, error) {
 	return Set{}, fmt.Errorf("%w: %s lacks %s (roadcomb models pull --models %s gets them)", ErrNone, where, strings.Join(slices.Compact(missing), ", "), dir)
 }
 
+// OpenFor is Open with more to look for: for each class that the best set does not know, the first model of the manifest
+// that does joins it. A class that no model in dir knows is ErrNone: what an operator wants hidden is hidden, or nothing
+// is published.
+func OpenFor(dir string, also []survey.Class) (Set, error) {
+	s, err := Open(dir, "")
+	if err != nil {
+		return Set{}, err
+	}
+	m, fsys, err := locate(dir)
+	if err != nil {
+		return Set{}, err
+	}
+	for _, c := range also {
+		if slices.ContainsFunc(s.Models, func(l Loaded) bool { return slices.Contains(l.Classes, c) }) {
+			continue
+		}
+		found := false
+		for _, mo := range m.Models {
+			if !slices.Contains(mo.Classes, c) {
+				continue
+			}
+			b, err := load(fsys, mo)
+			if errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			if err != nil {
+				return Set{}, err
+			}
+			s.Models, found = append(s.Models, Loaded{mo, b}), true
+			s.Name += "+" + mo.Name
+			break
+		}
+		if !found {
+			return Set{}, fmt.Errorf("%w: no model for %s is installed; name one in a manifest.json of a folder, or do not ask for it to be hidden", ErrNone, c)
+		}
+	}
+	return s, nil
+}
+
 // OpenOne gives the set of one model by its name, whatever it looks for: for tasks other than privacy. The errors are
 // Open's.
 func OpenOne(dir, name string) (Set, error) {

@@ -100,7 +100,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	// Before the embedded store, which changes the working folder that models and library are searched from.
-	if p.lab, err = newLab(set.Models, set.on(), log); err != nil {
+	if p.lab, err = newLab(set.Models, set.Hide, set.on(), log); err != nil {
 		return err
 	}
 	if set.Roads != "" {
@@ -153,7 +153,7 @@ func (p *platform) wire() {
 
 // newLab is where pictures are worked on: a child of this program, started as `roadcomb lab` when it is needed. It gets
 // what it needs to find models and library, and nothing else of this process's environment, which may hold keys.
-func newLab(modelsDir string, rehearses bool, log *slog.Logger) (*lab.Lab, error) {
+func newLab(modelsDir string, hide []string, rehearses bool, log *slog.Logger) (*lab.Lab, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "working folder: %w", err)
@@ -167,6 +167,9 @@ func newLab(modelsDir string, rehearses bool, log *slog.Logger) (*lab.Lab, error
 	}
 	if rehearses {
 		c.Args = append(c.Args, "--rehearses")
+	}
+	for _, class := range hide {
+		c.Args = append(c.Args, "--hide", class)
 	}
 	for _, name := range []string{infer.LibraryEnv, "LD_LIBRARY_PATH", "TMPDIR", "HOME", "PATH", "GOMAXPROCS", "GODEBUG"} {
 		if v, ok := os.LookupEnv(name); ok {
@@ -191,10 +194,12 @@ type guard struct {
 }
 
 // openGuard loads the best complete set of privacy models in dir, or the built-in one.
-func openGuard(dir string) (*guard, error) { return openGuardWith(dir, detect.Options{}) }
+func openGuard(dir string, also ...survey.Class) (*guard, error) {
+	return openGuardWith(dir, detect.Options{}, also...)
+}
 
-func openGuardWith(dir string, o detect.Options) (*guard, error) {
-	set, err := models.Open(dir, "")
+func openGuardWith(dir string, o detect.Options, also ...survey.Class) (*guard, error) {
+	set, err := models.OpenFor(dir, also)
 	if err != nil {
 		return nil, err
 	}

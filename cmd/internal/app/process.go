@@ -38,6 +38,7 @@ type processCmd struct {
 	Payout      string        `help:"Address (0x…) that earns; empty for one reserved for the local contributor." placeholder:"ADDRESS"`
 	Work        string        `help:"Keep the working store and database in this folder." type:"path" placeholder:"DIR"`
 	Jobs        int           `help:"Frames that vision looks at side by side; 0 means one for each core."`
+	Hide        []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
 	Features    string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 	JSON        bool          `help:"Print the report as JSON instead of a table."`
 }
@@ -68,7 +69,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 		}
 		defer os.RemoveAll(work)
 	}
-	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features}, e.log)
+	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features, Hide: c.Hide}, e.log)
 	if err != nil {
 		return err
 	}

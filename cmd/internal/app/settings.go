@@ -23,20 +23,21 @@ import (
 // settings are shared by the verbs that open the platform. The zero addresses mean the embedded servers under Home.
 type settings struct {
 	cacheSettings
-	Home     string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
-	State    string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
-	S3       string `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
-	S3Key    string `name:"s3-key" help:"Access key of the object store." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
-	S3Secret string `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
-	S3Region string `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
-	S3Prefix string `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
-	S3Public string `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
-	S3Listen string `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
-	Models   string `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
-	Roads    string `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
-	Jobs     int    `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
-	Vision   int    `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
-	Features string `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
+	Home     string   `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	State    string   `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
+	S3       string   `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
+	S3Key    string   `name:"s3-key" help:"Access key of the object store." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
+	S3Secret string   `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
+	S3Region string   `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
+	S3Prefix string   `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
+	S3Public string   `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
+	S3Listen string   `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
+	Models   string   `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
+	Roads    string   `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
+	Jobs     int      `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
+	Vision   int      `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
+	Hide     []string `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
+	Features string   `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 

@@ -118,7 +118,8 @@ func (c *evalRedactionCmd) Run(ctx context.Context, e *environ) error {
 // labCmd is the child process that native code runs in.
 type labCmd struct {
 	modelsDir
-	Rehearses bool `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
+	Hide      []string `help:"Hidden besides faces and plates."`
+	Rehearses bool     `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
 }
 
 // textModel finds text beside the road.
@@ -127,7 +128,11 @@ const textModel = "ppocrv4-det"
 func (c *labCmd) Run() error {
 	return lab.Main(func() (lab.Tools, error) {
 		finder := &features.Finder{}
-		g, err := openGuard(c.Models)
+		var also []survey.Class
+		for _, class := range c.Hide {
+			also = append(also, survey.Class(class))
+		}
+		g, err := openGuard(c.Models, also...)
 		g, err = realGuard(g, err, c.Rehearses)
 		if err != nil {
 			return lab.Tools{Err: err}, nil // it can still decode and rate
