@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz clean
+.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz clean bench-tiles
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -43,6 +43,10 @@ lint:
 
 bench: setup-test build
 	go test -run '^$$' -bench . -benchtime 1s ./...
+
+# make bench-tiles CITY=folder   tiles of a synthetic city beside tippecanoe and PostGIS; see benchmarks/tiles/contest.sh
+bench-tiles: build
+	bash benchmarks/tiles/contest.sh "$(CITY)" $(or $(ROUNDS),5)
 
 interop: setup-test build
 	@for f in $$(find . -path ./node_modules -prune -o -name interop.sh -print | sort); do echo "interop: $$f"; bash $$f || exit 1; done

@@ -47,6 +47,8 @@ func NewAPI(mux Mux, title, version string) huma.API {
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/v1/openapi", "", "" // the documents' viewers load scripts from outside hosts
 	c.CreateHooks = nil                                              // no $schema fields in bodies
 	c.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	c.Servers = []*huma.Server{{URL: "/", Description: "This server"}} // never made of a request's Host
+	c.Security = []map[string][]string{{}}                             // open, unless an operation says otherwise
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
 		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration."},
