@@ -445,3 +445,35 @@ func TestABasemapIsServedBesideTheLayersWithItsOwnAttribution(t *testing.T) {
 		t.Error(r.StatusCode)
 	}
 }
+
+// An archive that somebody wrote over is refused by its ETag: no byte of the new object is taken for a tile, and the
+// answer is an outage that no cache keeps, not an empty place.
+func TestAnArchiveWrittenOverIsAnOutageAndNeverGarbage(t *testing.T) {
+	w := newWorld(t, api.Config{})
+	path := tileAt("images", 14, w.Center)
+	m, _, err := w.st.Get(t.Context(), store.Public, store.TileManifestKey, 1<<20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	man, err := archive.DecodeManifest(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := w.get("/v1/tiles/images.json"); r.StatusCode != 200 { // the view is made
+		t.Fatal(r.StatusCode)
+	}
+	ref := man.Layers["images"].Archives[0]
+	junk := bytes.Repeat([]byte("junk"), int(ref.Bytes/4)+1)
+	if _, err := w.st.Put(t.Context(), store.Public, ref.Key, junk, "application/vnd.pmtiles"); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.get(path); r.StatusCode != 503 || r.Header.Get("ETag") != "" || r.Header.Get("Cache-Control") != "no-store" || bytes.Contains(body(t, r), []byte("junkjunk")) {
+		t.Errorf("written over: %d %v", r.StatusCode, r.Header)
+	}
+	if err := w.st.Remove(t.Context(), store.Public, ref.Key); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.get(path); r.StatusCode != 503 {
+		t.Errorf("removed: %d", r.StatusCode)
+	}
+}

@@ -190,6 +190,9 @@ func (s *Server) tile(w http.ResponseWriter, r *http.Request) {
 				t, err = s.tiles.get(ctx, l, archive.ID(z, x, y))
 			}
 		}
+		if err != nil && gone(err) { // the manifest in force names an archive that is not there: an outage, not an empty place
+			err = survey.Errorf(survey.Unavailable, "the tiles cannot be read: %v", err)
+		}
 	}
 	if err != nil {
 		fail(w, r, err)

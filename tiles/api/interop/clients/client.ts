@@ -5,7 +5,8 @@ import createClient from 'openapi-fetch'
 import type { paths } from './api.js'
 
 const [url, key, lon, lat] = process.argv.slice(2)
-const client = createClient<paths>({ baseUrl: url, headers: { 'X-API-Key': key } })
+// Lists in addresses are one value with commas.
+const client = createClient<paths>({ baseUrl: url, headers: { 'X-API-Key': key }, querySerializer: { array: { style: 'form', explode: false } } })
 const query = { geometry: { type: 'Point' as const, coordinates: [Number(lon), Number(lat)] }, meters: 200, min_week: '2026-01-05' }
 
 const quote = await client.POST('/v1/imagery/search', { body: { ...query, dry_run: true } })
@@ -23,4 +24,5 @@ for (let cursor: string | undefined; ; ) {
 }
 const image = await fetch(new URL(frames[0].image.url, url))
 const signs = await client.GET('/v1/map-features', { params: { query: { point: [Number(lon), Number(lat)], meters: 200 } } })
-console.log(JSON.stringify({ found: quote.data.found, frames: frames.length, image: image.headers.get('content-type'), signs: signs.data?.features?.length }))
+if (signs.error) throw new Error(signs.error.detail)
+console.log(JSON.stringify({ found: quote.data.found, frames: frames.length, image: image.headers.get('content-type'), signs: signs.data.features?.length }))
