@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -33,6 +34,60 @@ type aWorker struct {
 	log  *slog.Logger
 	stop context.CancelFunc
 	done sync.WaitGroup
+
+	every time.Duration
+	hands *inHand
+	stray map[int64]int // own jobs that run by the database's word and are in nobody's hands, and for how many beats
+}
+
+// inHand is the jobs that handlers work on now.
+type inHand struct {
+	mu   sync.Mutex
+	jobs map[int64]int
+}
+
+func (h *inHand) take(id int64) (give func()) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.jobs == nil {
+		h.jobs = map[int64]int{}
+	}
+	h.jobs[id]++
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.jobs[id]--; h.jobs[id] <= 0 {
+			delete(h.jobs, id)
+		}
+	}
+}
+
+func (h *inHand) holds(id int64) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.jobs[id] > 0
+}
+
+// strayBeats is after how many beats a job that nobody works on is taken up again. River writes down the ends of jobs in
+// batches, and gives up when the database is away for some seconds: such a job would look as if it ran until RescueAfter.
+const strayBeats = 4
+
+// takeUp makes own jobs available again whose end was not written down.
+func (w *aWorker) takeUp(ctx context.Context) (int, error) {
+	jobs, err := w.db.running(ctx, `w.id = $1`, w.id)
+	if err != nil {
+		return 0, err
+	}
+	seen := map[int64]int{}
+	jobs = slices.DeleteFunc(jobs, func(j runningJob) bool {
+		if w.hands.holds(j.id) {
+			return true
+		}
+		seen[j.id] = w.stray[j.id] + 1
+		return seen[j.id] < strayBeats
+	})
+	w.stray = seen
+	return w.db.release(ctx, jobs, "its end could not be written down")
 }
 
 // processID is unique among processes, also of one machine over time.
@@ -65,7 +120,7 @@ func (w *aWorker) Start(ctx context.Context) error {
 	bg, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	w.stop = cancel
 	w.done.Go(func() {
-		t := time.NewTicker(BeatEvery)
+		t := time.NewTicker(w.every)
 		defer t.Stop()
 		for {
 			select {
@@ -74,15 +129,18 @@ func (w *aWorker) Start(ctx context.Context) error {
 			case <-t.C:
 			}
 			err := w.db.beat(bg, w.id)
-			var n int
+			var dead, stray int
 			if err == nil {
-				n, err = w.db.takeOver(bg)
+				dead, err = w.db.takeOver(bg)
+			}
+			if err == nil {
+				stray, err = w.takeUp(bg)
 			}
 			if err != nil && bg.Err() == nil {
 				w.log.Warn("the worker's beat", "err", err)
 			}
-			if n > 0 {
-				w.log.Warn("jobs of dead workers go on here or elsewhere", "jobs", n)
+			if dead+stray > 0 {
+				w.log.Warn("jobs go on here or elsewhere", "of_dead_workers", dead, "without_written_end", stray)
 			}
 		}
 	})
@@ -131,48 +189,69 @@ func (db *DB) beat(ctx context.Context, id string) error {
 	return err
 }
 
-// takeOver makes the jobs available again that dead workers had in hand, and gives up those that used up their attempts:
-// a job that ends its worker each time must not end them all. It reports how many.
+// takeOver makes the jobs available again that dead workers had in hand. It reports how many.
 func (db *DB) takeOver(ctx context.Context) (int, error) {
+	jobs, err := db.running(ctx, `w.seen_at < `+db.nowSQL()+` - $1`, DeadAfter.Microseconds())
+	if err != nil {
+		return 0, err
+	}
+	if len(jobs) == 0 { // nobody is dead with something in hand: forget those long gone
+		_, err := db.Exec(ctx, `DELETE FROM workers WHERE seen_at < `+db.nowSQL()+` - 86400000000 AND started_at < `+db.nowSQL()+` - 86400000000`)
+		return 0, err
+	}
+	return db.release(ctx, jobs, "its worker ended without a word")
+}
+
+type runningJob struct{ id, attempt, most int64 }
+
+// running lists, at most 200, the running jobs whose worker meets the condition.
+func (db *DB) running(ctx context.Context, where string, arg any) ([]runningJob, error) {
 	ctx, cancel := context.WithTimeout(ctx, DeadAfter/2)
 	defer cancel()
 	by := `attempted_by[array_upper(attempted_by, 1)]`
 	if !db.Postgres() {
 		by = `json_extract(attempted_by, '$[#-1]')`
 	}
-	rows, err := db.Query(ctx, `SELECT j.id, j.attempt, j.max_attempts, w.id FROM river_job j JOIN workers w ON w.id = `+by+`
-		WHERE j.state = 'running' AND w.seen_at < `+db.nowSQL()+` - $1 ORDER BY j.id LIMIT 200`, DeadAfter.Microseconds())
+	rows, err := db.Query(ctx, `SELECT j.id, j.attempt, j.max_attempts FROM river_job j JOIN workers w ON w.id = `+by+`
+		WHERE j.state = 'running' AND `+where+` ORDER BY j.id LIMIT 200`, arg)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer rows.Close()
+	var out []runningJob
+	for rows.Next() {
+		var j runningJob
+		if err := rows.Scan(&j.id, &j.attempt, &j.most); err != nil {
+			return nil, err
+		}
+		out = append(out, j)
+	}
+	return out, rows.Err()
+}
+
+// release makes jobs available, and gives up those that used up their attempts: a job that ends its worker each time
+// must not end them all.
+func (db *DB) release(ctx context.Context, jobs []runningJob, why string) (int, error) {
+	if len(jobs) == 0 {
+		return 0, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, DeadAfter/2)
+	defer cancel()
 	now := time.Now().UTC()
 	p := riverdriver.JobRescueManyParams{StuckHorizon: now.AddDate(1, 0, 0)} // whatever clock stamped the attempt
-	for rows.Next() {
-		var id, attempt, most int64
-		var who string
-		if err := rows.Scan(&id, &attempt, &most, &who); err != nil {
-			return 0, err
-		}
-		msg, err := json.Marshal(rivertype.AttemptError{At: now, Attempt: int(max(attempt, 0)), Error: "the worker " + who + " ended without a word"})
+	for _, j := range jobs {
+		msg, err := json.Marshal(rivertype.AttemptError{At: now, Attempt: int(max(j.attempt, 0)), Error: why})
 		if err != nil {
 			return 0, err
 		}
 		st, over := rivertype.JobStateAvailable, (*time.Time)(nil)
-		if attempt >= most {
+		if j.attempt >= j.most {
 			st, over = rivertype.JobStateDiscarded, &now
 		}
-		p.ID, p.Error, p.State = append(p.ID, id), append(p.Error, msg), append(p.State, string(st))
+		p.ID, p.Error, p.State = append(p.ID, j.id), append(p.Error, msg), append(p.State, string(st))
 		p.FinalizedAt, p.ScheduledAt = append(p.FinalizedAt, over), append(p.ScheduledAt, now)
 	}
-	if err := rows.Err(); err != nil {
-		return 0, err
-	}
-	rows.Close()
-	if len(p.ID) == 0 { // nobody is dead with something in hand: forget those long gone
-		_, err := db.Exec(ctx, `DELETE FROM workers WHERE seen_at < `+db.nowSQL()+` - 86400000000 AND started_at < `+db.nowSQL()+` - 86400000000`)
-		return 0, err
-	}
+	var err error
 	if db.Postgres() {
 		_, err = riverpgxv5.New(db.pool).GetExecutor().JobRescueMany(ctx, &p)
 	} else {

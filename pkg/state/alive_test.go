@@ -113,6 +113,66 @@ func argIs(db *state.DB, id string) string {
 	return fmt.Sprintf(`json_extract(args, '$.upload_id') = '%s'`, id)
 }
 
+func TestAJobWhoseEndWasNotWrittenDownIsTakenUpAgain(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		ctx := t.Context()
+		enqueue := func(u survey.UploadID) {
+			if err := db.Tx(ctx, func(tx *state.Tx) error { return tx.Enqueue(ctx, state.IngestArgs{UploadID: u}) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, hang := make(chan survey.UploadID, 10), make(chan struct{})
+		h := state.NewHandlers(nil)
+		state.Handle(h, func(_ context.Context, a state.IngestArgs) error {
+			got <- a.UploadID
+			if a.UploadID == "slow" {
+				<-hang
+			}
+			return nil
+		})
+		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 20 * time.Millisecond, ID: "me", Beat: 50 * time.Millisecond}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(context.WithoutCancel(ctx)); err != nil {
+			t.Fatal(err)
+		}
+		enqueue("quick")
+		if id := <-got; id != "quick" {
+			t.Fatal(id)
+		}
+		enqueue("slow")
+		if id := <-got; id != "slow" {
+			t.Fatal(id)
+		}
+		// As if the database had been away when the quick one ended.
+		for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+			n, err := db.Exec(ctx, `UPDATE river_job SET state = 'running', finalized_at = NULL WHERE state = 'completed' AND `+argIs(db, "quick"))
+			if err != nil || time.Now().After(deadline) {
+				t.Fatal("the quick job does not end", err)
+			}
+			if n == 1 {
+				break
+			}
+		}
+		select {
+		case id := <-got:
+			if id != "quick" {
+				t.Fatalf("%s is worked on and was taken up again", id)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatal("the job runs in nobody's hands")
+		}
+		close(hang)
+		if err := w.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if len(got) != 0 {
+			t.Fatalf("%s once more", <-got)
+		}
+	})
+}
+
 func TestALivingWorkerKeepsItsJobs(t *testing.T) {
 	testkit.Engines(t, func(t *testing.T, db *state.DB) {
 		if !db.Postgres() {

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"log/slog"
@@ -96,6 +97,7 @@ func (CloseArgs) InsertOpts() river.InsertOpts {
 type JobConfig struct {
 	Default, Vision int
 	Poll            time.Duration // how often to look for work; 0 means one second
+	Beat            time.Duration // how often it says that it lives; 0 means BeatEvery
 	ID              string        // of this worker, unique among processes and over time; empty makes one
 }
 
@@ -104,8 +106,9 @@ type Handlers struct {
 	// Around, if set before the first job, runs every job: it must call fn once and give its error.
 	Around func(ctx context.Context, kind string, args any, fn func(context.Context) error) error
 
-	ws  *river.Workers
-	log *slog.Logger
+	ws    *river.Workers
+	log   *slog.Logger
+	hands *inHand
 }
 
 // NewHandlers is an empty set; log is told of outages, nil discards.
@@ -113,7 +116,7 @@ func NewHandlers(log *slog.Logger) *Handlers {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return &Handlers{ws: river.NewWorkers(), log: log}
+	return &Handlers{ws: river.NewWorkers(), log: log, hands: &inHand{}}
 }
 
 // Handle registers fn for the jobs of its argument type; registering a kind twice panics.
@@ -173,6 +176,7 @@ func carry(ctx context.Context, a river.JobArgs) *river.InsertOpts {
 
 // Work runs the function. A panic inside is River's to recover: it counts as a failed attempt.
 func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error {
+	defer h.all.hands.take(j.ID)()
 	c := carriedBy(j.Metadata)
 	if known := versionOf(j.Args); c.Version > known {
 		h.log.WarnContext(ctx, "a job is of a later version and waits for a newer worker", "kind", j.Kind, "job", j.ID, "version", c.Version, "known", known)
@@ -243,7 +247,7 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 	if err != nil {
 		return nil, err
 	}
-	return &aWorker{Worker: w, db: db, id: rc.ID, log: log}, nil
+	return &aWorker{Worker: w, db: db, id: rc.ID, log: log, hands: h.hands, every: cmp.Or(c.Beat, BeatEvery)}, nil
 }
 
 // JobCounts is how many jobs of a kind are in each state of work.
