@@ -143,7 +143,8 @@ func NewPlan(c Config) *Plan {
 		for who := range c.Contributors {
 			r := rand.New(rand.NewPCG(c.Seed, uint64(who)<<20|uint64(d)))
 			x := t.drive(r, fmt.Sprintf("c%05d-%03d", who, d), who, c.Start.AddDate(0, 0, d))
-			if r.Float64() < c.Faulty {
+			// What a cheat copies later is a good drive, or the copy's truth would be the fault's.
+			if copied := who < c.Attackers && d == 0; r.Float64() < c.Faulty && !copied {
 				x.spoil(r, faults[r.IntN(len(faults))])
 			}
 			x.expect()

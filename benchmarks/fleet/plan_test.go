@@ -26,6 +26,11 @@ func TestAPlanIsAFunctionOfItsSeedAndHoldsEveryWayOfCheating(t *testing.T) {
 		t.Fatalf("%d drives", len(p.First))
 	}
 	attacks, faults := map[string]int{}, map[string]int{}
+	for _, d := range p.First[:7] {
+		if d.Fault != "" {
+			t.Errorf("%s is copied later and has the fault %s", d.ID, d.Fault)
+		}
+	}
 	files := map[string][]byte{}
 	for _, part := range [][]fleet.Drive{p.First, p.Second} {
 		for _, d := range part {
