@@ -209,7 +209,7 @@ func (s *server) admit(ctx context.Context, tx *state.Tx, c *contributor, n int6
 	if c.blocked {
 		return httpx.ProblemOf(survey.Errorf(survey.Unauthorized, "the operator takes no more uploads from you").WithHint("ask the operator why")).Typed("blocked")
 	}
-	jobs, err := s.DB.Jobs(ctx)
+	jobs, err := state.Jobs(ctx, tx)
 	if err != nil {
 		return err
 	}

@@ -263,8 +263,12 @@ type JobCounts struct {
 }
 
 // Jobs counts the jobs that are not done, by kind. Failed ones used up their attempts and wait for an operator.
-func (db *DB) Jobs(ctx context.Context) ([]JobCounts, error) {
-	rows, err := db.Query(ctx, `SELECT kind,
+func (db *DB) Jobs(ctx context.Context) ([]JobCounts, error) { return Jobs(ctx, db) }
+
+// Jobs is DB.Jobs within a transaction. Who holds one must not ask the DB: that takes a second connection, and when as many
+// ask as there are connections, all wait for each other.
+func Jobs(ctx context.Context, q Querier) ([]JobCounts, error) {
+	rows, err := q.Query(ctx, `SELECT kind,
 		SUM(CASE WHEN state IN ('available','scheduled','pending') THEN 1 ELSE 0 END),
 		SUM(CASE WHEN state = 'running' THEN 1 ELSE 0 END),
 		SUM(CASE WHEN state = 'retryable' THEN 1 ELSE 0 END),

@@ -52,14 +52,16 @@ type Overload struct {
 	QueueMost int64   `json:"most_jobs_waiting"`
 }
 
-// soakDrives is how many drives one plan of a soak holds.
+// soakDrives is how many drives one plan of a soak holds, unless the Config says.
 const soakDrives = 40
 
 // Soak measures what the network can do, drives it at four fifths of that for the given time while it samples what the
 // processes hold, judges that flat, and ends with a burst that must be shed and recovered from.
 func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) {
+	if cfg.Drivers <= 0 {
+		cfg.Drivers = soakDrives
+	}
 	cfg = cfg.withDefaults()
-	cfg.Drivers = soakDrives
 	r := SoakReport{Minutes: d.Minutes(), Violations: []string{}}
 	n, end, err := alone(ctx, cfg, "soak")
 	if err != nil {
@@ -129,7 +131,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	s, err := drive(soakDrives, 0)
+	s, err := drive(cfg.Drivers, 0)
 	stop()
 	wg.Wait()
 	if err != nil {
