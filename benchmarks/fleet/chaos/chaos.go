@@ -247,7 +247,7 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	}
 	serveAddr := fmt.Sprintf("127.0.0.1:%d", servePort)
 	n.api = "http://" + link("drivers", serveAddr, "api").addr
-	n.serve = n.proc("serve", "map: ", append([]string{"serve", "--listen", serveAddr}, shared("serve")...)...)
+	n.serve = n.proc("serve", "map: ", append([]string{"serve", "--listen", serveAddr, "--flight="}, shared("serve")...)...)
 	for i := range cfg.Workers {
 		who := fmt.Sprintf("work%d", i)
 		n.work = append(n.work, n.proc(who, "working", append([]string{"work"}, shared(who)...)...))

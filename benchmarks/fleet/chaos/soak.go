@@ -116,7 +116,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 
 	// A burst against a server that may take little on.
 	n.serve.stop()
-	n.serve = n.proc("serve", "map: ", append(slices.Clone(n.serve.args), "--max-requests", "4", "--max-waiting", "6")...)
+	n.serve = n.proc("serve", "map: ", append(slices.Clone(n.serve.args), "--max-requests", "4", "--max-waiting", strconv.Itoa(max(1, cfg.Drivers/8)))...)
 	if err := n.serve.start(ctx); err != nil {
 		return r, err
 	}
