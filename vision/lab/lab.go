@@ -27,6 +27,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/imprint"
 	"github.com/roadcomb/roadcomb/vision/quality"
 )
 
@@ -231,10 +232,12 @@ func (x *Picture) Close() {
 // Looker says who looks at the picture, and how: what a redaction record names.
 func (x *Picture) Looker() Hello { return x.p.hello }
 
-// Measure looks at the picture's brightness.
-func (x *Picture) Measure(ctx context.Context, limit time.Duration) (m quality.Measures, err error) {
-	err = x.p.call(ctx, "Lab.Measure", limit, x.id, &m)
-	return m, err
+// Measure looks at the picture's brightness. printed is false for a picture too even to have a print.
+func (x *Picture) Measure(ctx context.Context, limit time.Duration) (m quality.Measures, p imprint.Print, printed bool, err error) {
+	var l Look
+	err = x.p.call(ctx, "Lab.Measure", limit, x.id, &l)
+	m, p, printed = l.Measures, l.Print, l.Printed
+	return m, p, printed, err
 }
 
 // Detect finds what must be hidden. The child is told to give up after limit, which gives context.DeadlineExceeded; one that

@@ -13,6 +13,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/imprint"
 	"github.com/roadcomb/roadcomb/vision/infer"
 	"github.com/roadcomb/roadcomb/vision/models"
 	"github.com/roadcomb/roadcomb/vision/quality"
@@ -289,11 +290,20 @@ func (s *server) Close(id uint64, _ *struct{}) error {
 	return im.Close()
 }
 
+// Look is what a picture's brightness gives.
+type Look struct {
+	Measures quality.Measures
+	Print    imprint.Print
+	Printed  bool
+}
+
 // Measure looks at a picture's brightness.
-func (s *server) Measure(id uint64, r *quality.Measures) error {
+func (s *server) Measure(id uint64, r *Look) error {
 	return s.with(id, func(im *cv.Image) error {
 		t := quality.V1()
-		*r = t.Measure(im.Luma(t.LumaWidth))
+		pix, w, h := im.Luma(t.LumaWidth)
+		r.Measures = t.Measure(pix, w, h)
+		r.Print, r.Printed = imprint.Of(pix, w, h)
 		return nil
 	})
 }

@@ -75,7 +75,7 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 		}
 		changed := false
 		for _, s := range shots {
-			did, err := w.record(ctx, tx, s)
+			did, err := w.record(ctx, tx, a.DriveID, s)
 			if err != nil {
 				return err
 			}
@@ -88,6 +88,9 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 			changed = changed || did && (s.publicKey != s.key || s.state == survey.FramePending)
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM vision_parts_begun WHERE drive_id = $1 AND part = $2`, string(a.DriveID), a.Part); err != nil {
+			return err
+		}
+		if err := w.lookAlike(ctx, tx, a.DriveID); err != nil {
 			return err
 		}
 		return hand(ctx, tx, a.DriveID, changed)
@@ -114,7 +117,7 @@ func (w *Worker) save(ctx context.Context, a state.VisionArgs, shots []*shot) er
 			if s.aside || s.err != nil || !s.verdict.Accepted && s.verdict.Reason == "" {
 				continue
 			}
-			if _, err := w.record(ctx, tx, s); err != nil {
+			if _, err := w.record(ctx, tx, a.DriveID, s); err != nil {
 				return err
 			}
 		}
@@ -125,7 +128,7 @@ func (w *Worker) save(ctx context.Context, a state.VisionArgs, shots []*shot) er
 // record writes one frame's end and reports whether its row changed. A frame removed meanwhile stays removed. On a rerun a
 // published frame whose new look failed keeps what was published, because its earlier redaction still holds, unless
 // somebody reported that it does not.
-func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error) {
+func (w *Worker) record(ctx context.Context, tx *state.Tx, d survey.DriveID, s *shot) (bool, error) {
 	st := survey.FramePublished
 	switch {
 	case s.verdict.Accepted:
@@ -174,6 +177,11 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, s *shot) (bool, error
 	}
 	if err := recordSightings(ctx, tx, s.id, s.sightings); err != nil {
 		return false, err
+	}
+	if st != survey.FrameRejected {
+		if err := printed(ctx, tx, d, s); err != nil {
+			return false, err
+		}
 	}
 	if s.filmPTS != wholeFile {
 		return true, nil // a film or bundle has its verdict from ingest

@@ -25,6 +25,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
+	"github.com/roadcomb/roadcomb/vision/imprint"
 	"github.com/roadcomb/roadcomb/vision/lab"
 	"github.com/roadcomb/roadcomb/vision/models"
 	"github.com/roadcomb/roadcomb/vision/quality"
@@ -117,6 +118,8 @@ type shot struct {
 	done      bool // shown, or with a verdict
 	tries     int  // how often the lab died with this frame in hand
 	quality   survey.Quality
+	print     imprint.Print // of the upright picture, before anything is covered
+	hasPrint  bool
 	boxes     []survey.Box
 	fov       float64           // of the camera across the picture, degrees, 0 unknown
 	sightings []survey.Sighting // beside the road
@@ -426,10 +429,11 @@ var unusable = map[string]string{
 
 func (w *Worker) rate(ctx context.Context, s *shot) error {
 	t := quality.V1()
-	m, err := s.im.Measure(ctx, stepLimit)
+	m, p, printed, err := s.im.Measure(ctx, stepLimit)
 	if err != nil {
 		return err
 	}
+	s.print, s.hasPrint = p, printed
 	s.quality = t.Rate(m, quality.Camera{Width: s.im.Width(), FOV: s.fov, Accuracy: s.accuracy})
 	if ok, part := t.Fit(s.quality); !ok {
 		return reject(survey.ReasonUnusable, unusable[part], map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
