@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz clean bench-tiles
+.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz cross clean bench-tiles
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -50,6 +50,16 @@ bench-tiles: build
 
 interop: setup-test build
 	@for f in $$(find . -path ./node_modules -prune -o -name interop.sh -print | sort); do echo "interop: $$f"; bash $$f || exit 1; done
+
+# Every fuzz target in turn, FUZZTIME each; crashers stay in testdata/fuzz of their package.
+FUZZTIME ?= 10m
+fuzz:
+	@FUZZTIME=$(FUZZTIME) .ci/fuzz
+
+# roadcam for every platform that drivers have.
+cross:
+	@for p in linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64; do echo "cross: $$p"; \
+	  CGO_ENABLED=0 GOOS=$${p%/*} GOARCH=$${p#*/} go build -trimpath -o dist/roadcam-$${p%/*}-$${p#*/} ./cmd/roadcam || exit 1; done
 
 clean:
 	rm -rf bin dist

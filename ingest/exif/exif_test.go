@@ -252,6 +252,18 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+// FuzzXMP reads packets alone: inside an image the fuzzer seldom gets to them.
+func FuzzXMP(f *testing.F) {
+	f.Add([]byte(`<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description xmlns:exif="http://ns.adobe.com/exif/1.0/" exif:GPSLatitude="55,42.252S" exif:GPSAltitude="123/10" exif:GPSAltitudeRef="1" exif:GPSImgDirection="-3600/10" exif:GPSDOP="1/0"><exif:GPSLongitude>13,11,30E</exif:GPSLongitude><exif:GPSTimeStamp>2024-05-10T02:10:44.5Z</exif:GPSTimeStamp><exif:DateTimeOriginal>2024-05-10T02:10:44.5</exif:DateTimeOriginal></rdf:Description></rdf:RDF></x:xmpmeta>`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		m := exif.XMP(b)
+		g := m.GPS
+		if g.HasPoint && (math.IsNaN(g.Point.Lat) || math.IsInf(g.Point.Lon, 0)) || g.HasAlt && !(math.Abs(float64(g.Alt)) < 20000) || g.HasHeading && !(g.Heading >= 0 && g.Heading < 360) || !(g.DOP >= 0 && g.DOP < 1000) {
+			t.Fatalf("%+v", g)
+		}
+	})
+}
+
 func BenchmarkRead(b *testing.B) {
 	var files [][]byte
 	names, _ := filepath.Glob(filepath.Join(shared(b, "exif-sequence-arezzo"), "*.jpg"))

@@ -109,6 +109,7 @@ type parser struct {
 	boxes int
 
 	moov          bool
+	scale         uint64 // of the movie: units a second
 	duration      time.Duration
 	created       time.Time
 	width, height int
@@ -296,7 +297,7 @@ func (p *parser) mvhd(s span) error {
 	case len(b) >= 20 && b[0] == 0:
 		created, scale, dur = uint64(binary.BigEndian.Uint32(b[4:])), uint64(binary.BigEndian.Uint32(b[12:])), uint64(binary.BigEndian.Uint32(b[16:]))
 	}
-	p.duration = ticks(dur, scale)
+	p.duration, p.scale = ticks(dur, scale), scale
 	if created > 0 && created < 1<<33 {
 		p.created = epoch1904.Add(time.Duration(created) * time.Second)
 	}
@@ -343,9 +344,9 @@ func (t *track) header(name string, b []byte, p *parser) {
 			}
 		}
 	case "elst":
-		if len(b) >= 20 && b[0] == 0 && be.Uint32(b[4:]) > 0 && be.Uint32(b[12:]) == math.MaxUint32 && p.duration > 0 {
-			// an empty edit; its duration counts in the movie's scale, which is milliseconds on the cameras that write it
-			t.delay = ticks(uint64(be.Uint32(b[8:])), 1000)
+		if len(b) >= 20 && b[0] == 0 && be.Uint32(b[4:]) > 0 && be.Uint32(b[12:]) == math.MaxUint32 {
+			// an empty edit; its duration counts in the movie's scale
+			t.delay = ticks(uint64(be.Uint32(b[8:])), p.scale)
 		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 
@@ -123,7 +124,9 @@ func moov(dur time.Duration, more ...[]byte) []byte {
 	created := uint32(time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC).Sub(time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second)
 	mvhd := box("mvhd", be(0, created, created, 1000, uint32(dur.Milliseconds())), make([]byte, 80))
 	tkhd := box("tkhd", make([]byte, 40), be(1<<16, 0, 0, 0, 1<<16, 0, 0, 0, 1<<30), be(640<<16, 360<<16))
-	return box("moov", append([][]byte{mvhd, box("trak", tkhd)}, more...)...)
+	stbl := box("stbl", box("stsd", be(0, 0)), box("stts", be(0, 0)), box("stsz", be(0, 0, 0)), box("stsc", be(0, 0)), box("stco", be(0, 0)))
+	mdia := box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("vide"), be(0, 0, 0)), box("minf", stbl))
+	return box("moov", append([][]byte{mvhd, box("trak", tkhd, mdia)}, more...)...)
 }
 
 var ftyp = box("ftyp", []byte("isom"), be(0))
@@ -141,7 +144,8 @@ func film(format string, samples [][]byte, step time.Duration) []byte {
 	}
 	stbl := box("stbl", box("stsd", be(0, 1), box(format, make([]byte, 8))), box("stts", be(0, 1, uint32(len(samples)), uint32(step.Milliseconds()))),
 		box("stsz", sizes), box("stsc", be(0, 1, 1, 1, 1)), box("stco", offs))
-	trak := box("trak", box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("meta"), be(0, 0, 0)), box("minf", stbl)))
+	tkhd := box("tkhd", make([]byte, 40), be(1<<16, 0, 0, 0, 1<<16, 0, 0, 0, 1<<30), be(0, 0))
+	trak := box("trak", tkhd, box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("meta"), be(0, 0, 0)), box("minf", stbl)))
 	return append(append(append([]byte{}, ftyp...), box("mdat", data)...), moov(step*time.Duration(len(samples)), trak)...)
 }
 
@@ -200,16 +204,21 @@ func nmea(s string) string {
 	return fmt.Sprintf("$%s*%02X", s, sum)
 }
 
-func TestBlackVue(t *testing.T) {
+// blackvueFilm has n seconds of text, the first line half a second before the first fix; the camera's clock is nine hours
+// ahead.
+func blackvueFilm(n int) []byte {
 	text := "\x00\x00"
-	// The camera's clock is nine hours ahead, and its first line comes half a second before the first fix.
 	ms := time.Date(2024, 5, 10, 11, 0, 0, 0, time.UTC).UnixMilli()
-	text += fmt.Sprintf("[%d]%s\r\n", ms-500, nmea("GPVTG,,T,,M,0.078,N,0.144,K,D"))
-	for i := range 10 {
-		text += fmt.Sprintf("[%d]%s[%d]\r\n", ms+int64(1000*i), nmea(fmt.Sprintf("GPRMC,0200%02d.00,A,5109.%04d,N,01401.8407,E,19.4,0,100524,,,A", i, 1000+50*i)), ms)
+	text += fmt.Sprintf("[%d]%s[%d]\r\n", ms-500, nmea("GPVTG,,T,,M,0.078,N,0.144,K,D"), ms+500)
+	for i := range n {
+		text += fmt.Sprintf("[%d]%s\r\n", ms+int64(1000*i), nmea(fmt.Sprintf("GPRMC,02%02d%02d.00,A,5109.%04d,N,01401.8407,E,19.4,0,100524,,,A", i/60, i%60, 1000+5*i)))
 	}
 	b := append(append([]byte{}, ftyp...), box("free", box("cprt", []byte(` Pittasoft Co., Ltd.;DR900S-1CH;1.008;English;1;D90SS1HAE00661;T69;`)), box("gps ", []byte(text)))...)
-	b = append(append(b, moov(60*time.Second)...), box("mdat", make([]byte, 100))...)
+	return append(append(b, moov(time.Duration(n)*time.Second)...), box("mdat", make([]byte, 100))...)
+}
+
+func TestBlackVue(t *testing.T) {
+	b := blackvueFilm(10)
 	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
 	if err != nil || f.Format != "blackvue" || f.Model != "DR900S-1CH" || len(f.Fixes) != 10 {
 		t.Fatalf("%+v %v", f, err)
@@ -238,17 +247,105 @@ func block(at int, sec int, ns, ew byte, lat, lon, knots, course float32, ok boo
 	return b
 }
 
+// novatekFilm has n blocks, a second apart; the third has no fix.
+func novatekFilm(n, at int) []byte {
+	b := append([]byte{}, ftyp...)
+	var index []byte
+	for i := range n {
+		blk := block(at, i%60, 'S', 'W', 3349.0342+0.006*float32(i), 15112.5+0.001*float32(i), 20, 350, i != 2)
+		binary.LittleEndian.PutUint32(blk[at-20:], uint32(i/60))
+		b = append(b, box("mdat", make([]byte, 1000))...)
+		index = append(index, be(uint32(len(b)), uint32(len(blk)))...)
+		b = append(b, blk...)
+	}
+	return append(b, moov(time.Duration(n)*time.Second, box("gps ", be(1, uint32(n)), index))...)
+}
+
+// novatekOf has the blocks that put fills, given the second.
+func novatekOf(n int, put func(b []byte, i int)) []byte {
+	b := append([]byte{}, ftyp...)
+	var index []byte
+	for i := range n {
+		blk := make([]byte, 256)
+		binary.BigEndian.PutUint32(blk, 256)
+		copy(blk[4:], "freeGPS ")
+		put(blk, i)
+		index = append(index, be(uint32(len(b)), uint32(len(blk)))...)
+		b = append(b, blk...)
+	}
+	return append(b, moov(time.Duration(n)*time.Second, box("gps ", be(1, uint32(n)), index))...)
+}
+
+func le32(b []byte, at int, vs ...uint32) {
+	for i, v := range vs {
+		binary.LittleEndian.PutUint32(b[at+4*i:], v)
+	}
+}
+
+func lef(v float32) uint32 { return math.Float32bits(v) }
+
+// others are the layouts of blocks besides the usual one, each driving north-east from 33.8172° S, 151.2083° E on
+// 2024-05-10 from 02:00.
+func others(n int) map[string][]byte {
+	lat, lon := func(i int) float32 { return 3349.0342 - 0.006*float32(i) }, func(i int) float32 { return 15112.5 + 0.001*float32(i) }
+	return map[string][]byte{
+		"novatek-a119v3": novatekOf(n, func(b []byte, i int) {
+			le32(b, 16, 2, uint32(i/60), uint32(i%60), 24, 5, 10)
+			copy(b[40:], "ASE\x00")
+			le32(b, 44, lef(lat(i)), lef(lon(i)), lef(20), lef(45))
+		}),
+		"novatek-akaso": novatekOf(n, func(b []byte, i int) {
+			copy(b[32:], "00000")
+			le32(b, 48, 2, uint32(i/60), uint32(i%60), 'A', lef(lat(i)), 'S', lef(lon(i)), 'E', lef(37), lef(225), 2024, 5, 10)
+		}),
+		"novatek-vantrue": novatekOf(n, func(b []byte, i int) {
+			copy(b[48:], "horsontech")
+			copy(b[64:], "ASE\x00")
+			le32(b, 68, 24, 5, 10, 2, uint32(i/60), uint32(i%60), lef(lon(i)), lef(lat(i)), lef(20), lef(45), lef(12))
+		}),
+		"novatek-nextbase": novatekOf(n, func(b []byte, i int) {
+			copy(b[52:], fmt.Sprintf("202405100200%02d", i%60))
+			copy(b[80:], nmea(fmt.Sprintf("GPRMC,02%02d%02d.00,A,%.4f,S,%.4f,E,20.0,45.0,100524,,,A", i/60, i%60, lat(i), lon(i))))
+		}),
+	}
+}
+
+func TestOtherNovatekLayouts(t *testing.T) {
+	for name, b := range others(70) {
+		f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil || f.Format != "novatek" || len(f.Fixes) != 70 {
+			t.Errorf("%s: %q, %d fixes, %v", name, f.Format, len(f.Fixes), err)
+			continue
+		}
+		x := f.Fixes[65]
+		if !x.Time.Equal(time.Date(2024, 5, 10, 2, 1, 5, 0, time.UTC)) || math.Abs(x.Point.Lat+33.8107) > 1e-3 || math.Abs(x.Point.Lon-151.2094) > 1e-3 || math.Abs(float64(x.Speed)-10.28) > 0.01 {
+			t.Errorf("%s: %+v", name, x)
+		}
+	}
+	// Encrypted coordinates, in a block whose letters are where Viofo has them, give nothing.
+	b := novatekOf(20, func(b []byte, i int) {
+		copy(b[16:], "YndAkasoCar")
+		le32(b, 48, 14, 39, uint32(i), 2019, 5, 29)
+		copy(b[72:], "ANE\x00")
+		copy(b[80:], "\xf1\x4e\x3e\x3d\x90\xdf\xca\x40\xe3\x50\xbf\x0b\x0b\x31\xa0\x40")
+	})
+	if f, err := media.Read(bytes.NewReader(b), int64(len(b))); err != nil || f.Format != "" {
+		t.Errorf("encrypted: %q, %v", f.Format, err)
+	}
+	b = novatekOf(3, func(b []byte, i int) {
+		copy(b[16:], "IQS_A7_20150417")
+		le32(b, 48, 2, 0, uint32(i), 24, 5, 10)
+		copy(b[72:], "ASE\x00")
+		le32(b, 76, 338172000, 1512083000, 1028)
+	})
+	if f, err := media.Read(bytes.NewReader(b), int64(len(b))); err != nil || len(f.Fixes) != 3 || math.Abs(f.Fixes[2].Point.Lat+33.8172) > 1e-6 || math.Abs(float64(f.Fixes[2].Speed)-10.28) > 1e-6 {
+		t.Errorf("IQS: %+v, %v", f.Fixes, err)
+	}
+}
+
 func TestNovatek(t *testing.T) {
 	for _, at := range []int{72, 100} {
-		b := append([]byte{}, ftyp...)
-		var index []byte
-		for i := range 10 {
-			blk := block(at, i, 'S', 'W', 3349.0342+0.006*float32(i), 15112.5+0.001*float32(i), 20, 350, i != 2)
-			b = append(b, box("mdat", make([]byte, 1000))...)
-			index = append(index, be(uint32(len(b)), uint32(len(blk)))...)
-			b = append(b, blk...)
-		}
-		b = append(b, moov(10*time.Second, box("gps ", be(1, 0), index))...)
+		b := novatekFilm(10, at)
 		f, err := media.Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil || f.Format != "novatek" || len(f.Fixes) != 10 {
 			t.Fatalf("%+v %v", f, err)
@@ -356,8 +453,14 @@ func TestNoFramesAreCutAtAStandstillAndFewerAtSpeed(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(film("camm", packets(3), time.Second))
 	f.Add(film("gpmd", [][]byte{[]byte("DEVC\x00\x01\x00\x00")}, time.Second))
-	f.Add(append(append([]byte{}, ftyp...), box("free", box("gps ", []byte("[1]$GPRMC,032908.379,A,4231.8291,N,08807.3033,W,0.17,138.92,070804,,*12\r\n")))...))
-	f.Add(append(append([]byte{}, ftyp...), moov(time.Second, box("gps ", be(1, 0, 24, 256)), block(72, 1, 'N', 'E', 100, 200, 3, 4, true))...))
+	for _, n := range []string{"hero5", "hero11", "karma"} { // real payloads in a film built here
+		if b, err := os.ReadFile("../../../shared/data/gopro/gpmf-payloads/" + n + ".raw"); err == nil && len(b) < 32<<10 {
+			f.Add(film("gpmd", [][]byte{b}, time.Second))
+		}
+	}
+	f.Add(append(append([]byte{}, ftyp...), box("free", box("cprt", []byte(` Pittasoft Co., Ltd.;DR900S-1CH;1.008;English;1;D90SS1HAE00661;T69;`)), box("gps ", []byte("[1715306400000]$GPRMC,032908.379,A,4231.8291,N,08807.3033,W,0.17,138.92,070804,,*12[1715306400000]\r\n")))...))
+	blk := block(72, 1, 'N', 'E', 4812.5, 1134.25, 3, 4, true)
+	f.Add(append(append(append(append([]byte{}, ftyp...), blk...), make([]byte, 8)...), moov(time.Second, box("gps ", be(1, 0, uint32(len(ftyp)), uint32(len(blk)))))...))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := media.Read(bytes.NewReader(b), int64(len(b)))
 		if err != nil {
@@ -366,19 +469,25 @@ func FuzzRead(f *testing.F) {
 			}
 			return
 		}
-		c := m.Clean(trace.Gate{})
-		for _, at := range c.Plan(min(m.Duration, time.Hour)) {
-			if fix, ok := c.At(at); !ok || !fix.Point.Valid() {
-				t.Fatalf("at %v: %+v", at, fix)
-			}
-		}
+		planned(t, m)
 	})
 }
 
+// planned cuts a film's first hour.
+func planned(t *testing.T, m media.Film) {
+	t.Helper()
+	c := m.Clean(trace.Gate{})
+	for _, at := range c.Plan(min(m.Duration, time.Hour)) {
+		if fix, ok := c.At(at); !ok || !fix.Point.Valid() {
+			t.Fatalf("at %v: %+v", at, fix)
+		}
+	}
+}
+
 func FuzzGPMF(f *testing.F) {
-	for _, n := range []string{"hero5", "karma", "Fusion"} {
+	for _, n := range []string{"hero5", "hero6", "karma", "Fusion", "hero11"} {
 		if b, err := os.ReadFile("../../../shared/data/gopro/gpmf-payloads/" + n + ".raw"); err == nil {
-			f.Add(b)
+			f.Add(b[:min(len(b), 32<<10)])
 		}
 	}
 	f.Add([]byte("DEVC\x00\x01\x00\x00"))
@@ -388,6 +497,36 @@ func FuzzGPMF(f *testing.F) {
 				t.Fatalf("%+v", x)
 			}
 		}
+	})
+}
+
+// FuzzNovatek reads a block, and the model that BlackVue writes, alone: a film around them keeps the fuzzer from them.
+func FuzzNovatek(f *testing.F) {
+	f.Add(block(72, 1, 'N', 'E', 4812.5, 1134.25, 3, 4, true))
+	f.Add(block(100, 59, 'S', 'W', 4812.5, 1134.25, 300, 359, true))
+	f.Add([]byte(`{"model":"DR750X"}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if x, ok := media.NovatekBlock(b); ok && (!x.Point.Valid() || x.Time.IsZero() || x.HasHeading && !(x.Heading >= 0 && x.Heading < 360) || x.HasSpeed && !(x.Speed >= 0)) {
+			t.Fatalf("%+v", x)
+		}
+		if m := media.CopyrightModel(b); len(m) > 64 || !utf8.ValidString(m) {
+			t.Fatalf("%q", m)
+		}
+	})
+}
+
+// FuzzExifTool reads what the other program prints: its words are those of the film.
+func FuzzExifTool(f *testing.F) {
+	f.Add([]byte("0|2024:05:10 02:00:00Z|48.1|11.5|500|36|90|1.2|3\n1.001|2024:05:10 02:00:01.5|48.1001|11.5|-|-|-|-|-\n"))
+	f.Add([]byte("-|2024:05:10 02:00:00|48.1|11.5|1e99|NaN|-1|0|9\n-|2023:05:10 02:00:00|1e400|200|||||\n"))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		fs := media.ParseExifTool(bytes.NewReader(b))
+		for _, x := range fs {
+			if x.HasAlt && !(math.Abs(float64(x.Alt)) < 20000) || x.HasSpeed && !(x.Speed >= 0) || x.HasHeading && !(x.Heading >= 0 && x.Heading < 360) || !(x.HDOP >= 0) {
+				t.Fatalf("%+v", x)
+			}
+		}
+		planned(t, media.Film{Fixes: fs, Duration: time.Minute})
 	})
 }
 

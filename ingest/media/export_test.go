@@ -1,0 +1,7 @@
+package media
+
+var (
+	ParseExifTool  = parseExifTool
+	NovatekBlock   = novatekBlock
+	CopyrightModel = copyrightModel
+)

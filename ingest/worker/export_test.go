@@ -1,0 +1,6 @@
+package worker
+
+var (
+	NameTime = nameTime
+	BadName  = badName
+)
