@@ -17,6 +17,6 @@ fi
 export ROADCOMB_MAPILLARY=$work/venv/bin
 cd "$root"
 case ${1:-} in
-bench) go test -count=1 -run '^$' -bench 'Against' -benchtime 1x ./ingest/media ./ingest/exif ./ingest/worker ;;
+bench) go test -count=1 -run '^$' -bench 'Against|LongFilm' -benchtime 1x ./ingest/media ./ingest/exif && go test -count=1 -run '^$' -bench Upload -benchtime 8x ./ingest/upload && go test -count=1 -run '^$' -bench Rebuild -benchtime 1x ./ingest/trace ;;
 *) go test -count=1 -run 'Mapillary|ExifTool' ./ingest/media ./ingest/exif ;;
 esac

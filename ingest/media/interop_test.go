@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -233,4 +234,40 @@ func BenchmarkAgainst(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkLongFilm reads the track of a film of ten gigabytes, most of it a hole in the file, and tells the most memory
+// that the process ever held.
+func BenchmarkLongFilm(b *testing.B) {
+	small := film("camm", packets(7200), time.Second)
+	index := bytes.LastIndex(small, []byte("moov")) - 4
+	const gap = 10 << 30
+	name := filepath.Join(b.TempDir(), "long.mp4")
+	f, err := os.Create(name)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	hole := binary.BigEndian.AppendUint64(append(be(1), "mdat"...), gap)
+	for off, part := range map[int64][]byte{0: append(append([]byte{}, small[:index]...), hole...), int64(index) + gap: small[index:]} {
+		if _, err := f.WriteAt(part, off); err != nil {
+			b.Skip(err)
+		}
+	}
+	st, err := f.Stat()
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		m, err := media.Read(f, st.Size())
+		if err != nil || len(m.Fixes) != 7200 || len(m.Clean(trace.Gate{}).Plan(m.Duration)) < 5000 {
+			b.Fatal(len(m.Fixes), err)
+		}
+	}
+	var r syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &r); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(float64(st.Size())/1e9, "GB")
+	b.ReportMetric(float64(r.Maxrss)/1024, "MiB-peak") // Linux counts in KiB
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -184,19 +183,4 @@ func TestKilledAtRandomAndRunAgainEverythingArrivesOnce(t *testing.T) {
 		t.Fatalf("%d uploads, %d jobs, %v", uploads, jobs, err)
 	}
 	t.Logf("killed %d times", kills)
-}
-
-func TestItBuildsWithoutCgoForEveryPlatform(t *testing.T) {
-	if testing.Short() || os.Getenv("ROADCOMB_CROSS") == "" {
-		t.Skip("set ROADCOMB_CROSS=1 to cross-compile for five platforms (minutes when cold)")
-	}
-	for _, p := range []string{"linux/amd64", "linux/arm64", "darwin/amd64", "darwin/arm64", "windows/amd64"} {
-		goos, goarch, _ := strings.Cut(p, "/")
-		cmd := exec.Command(filepath.Join(runtime.GOROOT(), "bin", "go"), "build", "-o", filepath.Join(t.TempDir(), "roadcam"), "./cmd/roadcam")
-		cmd.Dir = testkit.Root(t)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+goos, "GOARCH="+goarch)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", p, err, out)
-		}
-	}
 }
