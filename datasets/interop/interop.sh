@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Opens one snapshot with independent readers from PyPI and npm and compares rows, sums and geometry with our own.
+# Opens one snapshot with independent readers from PyPI and npm, and GDAL where it has the driver, and compares rows, sums and geometry with our own.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -26,3 +26,15 @@ for q in frames observations drives cells epochs allocations; do
 done > "$work/ours.csv"
 "$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT sum(quality_ppm), sum(h3 % 1000003), min(captured_at), max(captured_at) FROM observations" | tail -n 1 > "$work/sums.csv"
 "$work/venv/bin/python" readers.py "$out/datasets" "$work/ours.csv" "$work/sums.csv"
+if ! cmp -s package-lock.json node_modules/.roadcomb-lock; then
+  npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || { echo "datasets: the npm readers cannot be installed here; skipped"; exit 0; }
+  cp package-lock.json node_modules/.roadcomb-lock
+fi
+node readers.mjs "$out/datasets" "$work/ours.csv" "$work/sums.csv"
+if command -v ogrinfo >/dev/null && ogrinfo --formats 2>/dev/null | grep -qi '^ *parquet'; then
+  f=$(find "$out/datasets/frames" -name '*.parquet' | head -n 1)
+  ogrinfo -so "$f" "$(basename "$f" .parquet)" | grep -q 'Geometry: Point' || { echo "datasets: GDAL does not see points in $f"; exit 1; }
+  echo "datasets: GDAL $(gdalinfo --version | cut -d' ' -f2 | tr -d ,) reads frames as points"
+else
+  echo "datasets: no GDAL with a Parquet driver here; not checked with it"
+fi
