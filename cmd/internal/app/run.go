@@ -69,6 +69,7 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Copy the state, the secrets and, if asked, the objects to a folder."`
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in an empty place, and check it."`
 
+	Report     reportCmd     `cmd:"" help:"Draw a snapshot of the datasets on one HTML page."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print version and build information."`
