@@ -198,3 +198,45 @@ func TestTheEmptyViewsHaveTheTypesOfTheFiles(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestFilesOfAnOlderSchemaAreNullWhereColumnsWereAdded(t *testing.T) {
+	dir := snapshot(t, 10)
+	type old struct {
+		Cell  survey.Cell `lake:"h3"`
+		Frame string      `lake:"frame_id"`
+	}
+	c, err := hex.CellOf(geo.Point{Lat: 1, Lon: 1}, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := lake.Encode(schema.Observations, []old{{c, "old"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "old.parquet"), b, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	newer := "observations/v1/date=2023-11-14/x.parquet"
+	st, err := os.Stat(filepath.Join(dir, newer))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, files := range map[string][]any{
+		"alone":           {map[string]any{"path": "old.parquet", "bytes": len(b), "version": 0}},
+		"before newer":    {map[string]any{"path": "old.parquet", "bytes": len(b), "version": 0}, map[string]any{"path": newer, "bytes": st.Size(), "version": 1}},
+		"behind newer":    {map[string]any{"path": newer, "bytes": st.Size(), "version": 1}, map[string]any{"path": "old.parquet", "bytes": len(b), "version": 0}},
+		"from the future": {map[string]any{"path": "old.parquet", "bytes": len(b), "version": 0}, map[string]any{"path": newer, "bytes": st.Size(), "version": 99}},
+	} {
+		m, _ := json.Marshal(map[string]any{"format": "roadcomb-snapshot/1", "datasets": map[string]any{"observations": map[string]any{"files": files}}})
+		if err := os.WriteFile(filepath.Join(dir, "snapshot.json"), m, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		e := open(t, dir, query.Options{})
+		if got := ask(t, e, `SELECT frame_id, quality_ppm, captured_at, geometry, h3 = h3_of(h3_hex) FROM observations WHERE frame_id = 'old'`); len(got) != 1 || got[0] != "old <nil> <nil> <nil> true" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := ask(t, e, `SELECT count(*), count(quality_ppm) FROM observations`); len(files) == 2 && got[0] != "11 10" || len(files) == 1 && got[0] != "1 0" {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -75,3 +75,54 @@ func TestColumnsSayTheirUnits(t *testing.T) {
 		}
 	}
 }
+
+// testdata/columns.txt is every column that was ever published, with its type, and the version that it came with. Lines
+// are only ever added to it.
+func TestColumnsAreOnlyAdded(t *testing.T) {
+	all, err := schema.All()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile("testdata/columns.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	type column struct{ dataset, name string }
+	known := map[column]string{}
+	newest := map[string]int{}
+	for _, line := range strings.Split(strings.TrimSpace(string(b)), "\n") {
+		var name, col string
+		var version int
+		f := strings.SplitN(line, "\t", 4)
+		if len(f) != 4 {
+			t.Fatalf("%q", line)
+		}
+		name, col = f[0], f[2]
+		if _, err := fmt.Sscan(f[1], &version); err != nil {
+			t.Fatal(err)
+		}
+		known[column{name, col}] = f[3]
+		newest[name] = max(newest[name], version)
+	}
+	for _, d := range all {
+		for _, c := range d.Columns {
+			typ := c.Type
+			if c.Nullable {
+				typ += ", nullable"
+			}
+			was, ok := known[column{d.Name, c.Name}]
+			switch {
+			case !ok && d.Version <= newest[d.Name]:
+				t.Errorf("%s.%s is new: raise the version, and add the line %q", d.Name, c.Name, fmt.Sprintf("%s\t%d\t%s\t%s", d.Name, d.Version+1, c.Name, typ))
+			case !ok:
+				t.Errorf("%s.%s is new: add the line %q", d.Name, c.Name, fmt.Sprintf("%s\t%d\t%s\t%s", d.Name, d.Version, c.Name, typ))
+			case was != typ:
+				t.Errorf("%s.%s was %s and is %s now: old readers would fail", d.Name, c.Name, was, typ)
+			}
+			delete(known, column{d.Name, c.Name})
+		}
+	}
+	for c := range known {
+		t.Errorf("%s.%s is gone: old readers would miss it", c.dataset, c.name)
+	}
+}
