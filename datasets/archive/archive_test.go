@@ -55,7 +55,13 @@ func folder(t testing.TB, dir string, asOf time.Time, images map[string][]byte) 
 			Bytes: int64(len(images[id])), SHA256: survey.HashOf(images[id]).String(), Geometry: lake.Point(p)})
 	}
 	snap := worker.Snapshot{Format: worker.Format, AsOf: asOf, Datasets: map[string]worker.Dataset{}}
-	for day, rows := range days {
+	order := make([]string, 0, len(days))
+	for day := range days {
+		order = append(order, day)
+	}
+	slices.Sort(order)
+	for _, day := range order {
+		rows := days[day]
 		body, err := lake.Encode(schema.Frames, rows)
 		must(err)
 		h := survey.HashOf(body)

@@ -270,7 +270,8 @@ func (s *server) run(ctx context.Context, ticket, sql string, rows [][]any) (*ar
 	if err != nil {
 		return nil, nil, err
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
+	rpc := ctx
+	ctx, cancel := context.WithCancelCause(rpc)
 	r := &running{g.ID, cancel}
 	s.mu.Lock()
 	if s.running[ticket] == nil {
@@ -293,13 +294,14 @@ func (s *server) run(ctx context.Context, ticket, sql string, rows [][]any) (*ar
 	}
 	schema := first.Schema()
 	out := make(chan flight.StreamChunk)
+	st := &stream{rpc: rpc, ctx: ctx, out: out}
 	go func() {
 		defer end()
 		defer close(out)
 		defer func() {
 			if p := recover(); p != nil {
 				s.c.Log.Error("panic in a query", "panic", p)
-				s.send(ctx, out, flight.StreamChunk{Err: s.status(survey.Errorf(survey.Internal, "panic"))})
+				s.send(st, flight.StreamChunk{Err: s.status(survey.Errorf(survey.Internal, "panic"))})
 			}
 		}()
 		at := first
@@ -307,11 +309,11 @@ func (s *server) run(ctx context.Context, ticket, sql string, rows [][]any) (*ar
 			if i > 0 {
 				var err error
 				if at, err = s.c.Backend.Run(ctx, g, sql, rows[i]); err != nil {
-					s.send(ctx, out, flight.StreamChunk{Err: s.status(err)})
+					s.send(st, flight.StreamChunk{Err: s.status(err)})
 					return
 				}
 			}
-			ok := s.pump(ctx, at, out)
+			ok := s.pump(st, at)
 			at.Close()
 			if !ok {
 				return
@@ -321,17 +323,24 @@ func (s *server) run(ctx context.Context, ticket, sql string, rows [][]any) (*ar
 	return schema, out, nil
 }
 
+// stream is an answer on its way.
+type stream struct {
+	rpc context.Context // ends with the call: nobody listens any more
+	ctx context.Context // ends also when the query is cancelled
+	out chan<- flight.StreamChunk
+}
+
 // pump sends an answer's records until its end; false when there is nothing more to send.
-func (s *server) pump(ctx context.Context, r Reader, out chan<- flight.StreamChunk) bool {
+func (s *server) pump(st *stream, r Reader) bool {
 	for {
 		rec, err := r.Next()
 		if errors.Is(err, io.EOF) {
 			return true
 		} else if err != nil {
-			s.send(ctx, out, flight.StreamChunk{Err: s.status(err)})
+			s.send(st, flight.StreamChunk{Err: s.status(err)})
 			return false
 		}
-		ok := s.split(ctx, rec, out)
+		ok := s.split(st, rec)
 		rec.Release()
 		if !ok {
 			return false
@@ -340,15 +349,15 @@ func (s *server) pump(ctx context.Context, r Reader, out chan<- flight.StreamChu
 }
 
 // split sends a record in pieces that clients take.
-func (s *server) split(ctx context.Context, rec arrow.Record, out chan<- flight.StreamChunk) bool {
+func (s *server) split(st *stream, rec arrow.Record) bool {
 	n := rec.NumRows()
 	if size(rec) <= maxMessage || n <= 1 {
 		rec.Retain()
-		return s.send(ctx, out, flight.StreamChunk{Data: rec})
+		return s.send(st, flight.StreamChunk{Data: rec})
 	}
 	for _, cut := range [][2]int64{{0, n / 2}, {n / 2, n}} {
 		half := rec.NewSlice(cut[0], cut[1])
-		ok := s.split(ctx, half, out)
+		ok := s.split(st, half)
 		half.Release()
 		if !ok {
 			return false
@@ -383,26 +392,25 @@ func sizeOf(d arrow.ArrayData) (n int64) {
 	return n + rows*4
 }
 
-func (s *server) send(ctx context.Context, out chan<- flight.StreamChunk, c flight.StreamChunk) bool {
-	t := time.NewTimer(s.c.Stall)
-	defer t.Stop()
+// send hands over a chunk and reports whether more may follow. An answer never ends early without an error, which would
+// pass for a whole one: what stops it, a cancel or a client that takes too long, is told as long as anybody listens.
+func (s *server) send(st *stream, c flight.StreamChunk) bool {
+	if c.Err == nil {
+		t := time.NewTimer(s.c.Stall)
+		defer t.Stop()
+		select {
+		case st.out <- c:
+			return true
+		case <-st.ctx.Done():
+			c.Err = s.status(context.Cause(st.ctx))
+		case <-t.C:
+			c.Err = s.status(survey.Errorf(survey.Busy, "no record was taken for %s", s.c.Stall))
+		}
+		c.Data.Release()
+	}
 	select {
-	case out <- c:
-		return true
-	case <-ctx.Done():
-		if c.Data != nil {
-			c.Data.Release()
-		}
-		if cause := context.Cause(ctx); errors.Is(cause, errCancelled) && c.Err == nil {
-			select { // the client still listens
-			case out <- flight.StreamChunk{Err: s.status(context.Canceled)}:
-			case <-t.C:
-			}
-		}
-	case <-t.C:
-		if c.Data != nil {
-			c.Data.Release()
-		}
+	case st.out <- flight.StreamChunk{Err: c.Err}:
+	case <-st.rpc.Done():
 	}
 	return false
 }
