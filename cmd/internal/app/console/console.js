@@ -33,7 +33,7 @@ function el(tag, props, ...children) {
 // table shows rows; a column is [title, value of a row, class].
 function table(columns, rows, none) {
   if (!rows.length) return el('p', { className: 'small', textContent: none });
-  const head = el('tr', {}, ...columns.map(([t, , c]) => el('th', { textContent: t, className: c || '' })));
+  const head = el('tr', {}, ...columns.map(([t, , c]) => el('th', { textContent: t, className: (typeof c === 'function' ? c({}) : c) || '' })));
   const body = rows.map((r) => el('tr', {}, ...columns.map(([, f, c]) => {
     const v = f(r);
     const d = el('td', { className: typeof c === 'function' ? c(r) : c || '' });
