@@ -1,12 +1,10 @@
 package app
 
 import (
-	"bufio"
 	"context"
 	"crypto/ed25519"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -112,13 +110,7 @@ func writeFile(path string, fill func(io.Writer) error) error {
 	if err != nil {
 		return survey.Errorf(survey.Unavailable, "%w", err).WithHint("choose a folder you may write to")
 	}
-	defer os.Remove(f.Name())
-	w := bufio.NewWriterSize(f, 1<<20)
-	err = fill(w)
-	if err = errors.Join(err, w.Flush(), f.Chmod(0o644), f.Close()); err != nil {
-		return err
-	}
-	return os.Rename(f.Name(), path)
+	return fillFile(f, path, 0o644, fill)
 }
 
 type archiveVerifyCmd struct {

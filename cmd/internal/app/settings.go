@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
@@ -163,20 +164,21 @@ func writeFileAtomic(path string, b []byte, mode fs.FileMode) error {
 	if err != nil {
 		return err
 	}
-	defer os.Remove(f.Name())
-	if _, err := f.Write(b); err == nil {
-		if err = f.Chmod(mode); err == nil {
-			err = f.Sync()
-		}
-		if err != nil {
-			f.Close()
-			return err
-		}
-	} else {
-		f.Close()
+	return fillFile(f, path, mode, func(w io.Writer) error {
+		_, err := w.Write(b)
 		return err
+	})
+}
+
+// fillFile gives the temporary file f, in the folder of path, its content and then its name.
+func fillFile(f *os.File, path string, mode fs.FileMode, fill func(io.Writer) error) error {
+	defer os.Remove(f.Name())
+	w := bufio.NewWriterSize(f, 1<<20)
+	err := fill(w)
+	if err == nil {
+		err = errors.Join(w.Flush(), f.Chmod(mode), f.Sync())
 	}
-	if err := f.Close(); err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	return os.Rename(f.Name(), path)
