@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"math/rand/v2"
 	"net"
 	"os/exec"
 	"path/filepath"
@@ -18,28 +20,33 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
-// address is a loopback port that was free a moment ago. A server that comes back must come back where it was.
+// address is a loopback port that was free a moment ago, and below those that the system gives to outgoing connections:
+// a server that comes back must come back where it was.
 func address(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for range 100 {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+		if err != nil {
+			continue
+		}
+		defer l.Close()
+		return l.Addr().String()
 	}
-	defer l.Close()
-	return l.Addr().String()
+	t.Fatal("no port is free")
+	return ""
 }
 
 // The server dies by SIGKILL again and again while a driver's footage arrives and is worked on. The client is never
 // started anew; it goes on by itself, sends nothing twice but what was in flight, and the drive counts once.
 func TestTheServerIsKilledWhileADriveArrivesAndNothingIsLost(t *testing.T) {
-	home, web, s3 := t.TempDir(), address(t), address(t)
+	home, web, s3, sql := t.TempDir(), address(t), address(t), address(t)
 	var mu sync.Mutex
 	var server *exec.Cmd
 	var log bytes.Buffer
 	begin := func() {
 		mu.Lock()
 		defer mu.Unlock()
-		cmd := exec.CommandContext(t.Context(), bin, "up", "--home", home, "--listen", web, "--s3-listen", s3)
+		cmd := exec.CommandContext(t.Context(), bin, "up", "--home", home, "--listen", web, "--s3-listen", s3, "--flight", sql)
 		cmd.Dir = testkit.Root(t)
 		cmd.Stderr = &log
 		out, err := cmd.StdoutPipe()

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"syscall"
@@ -321,6 +322,11 @@ func (s *Supervisor) once(ctx context.Context) error {
 	cmd.ExtraFiles = []*os.File{lf, inf, theirs}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
+	// The process holds the public port too: one that outlives a killed server would keep the next one from starting.
+	// The kernel counts the death of the thread that started it, so this goroutine keeps its thread.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	dieWithParent(cmd)
 	// Through a pipe: the process may write no file, and the server's own output may be one.
 	out, err := cmd.StderrPipe()
 	if err != nil {

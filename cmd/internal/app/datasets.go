@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,7 +46,12 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 	if c.Flight == "" {
 		return nil, nil
 	}
+	// The query process of a server that was killed holds the port for a moment longer than the server did.
 	l, err := listen(c.Flight, "--flight")
+	for end := time.Now().Add(3 * time.Second); errors.Is(err, syscall.EADDRINUSE) && time.Now().Before(end); {
+		time.Sleep(100 * time.Millisecond)
+		l, err = listen(c.Flight, "--flight")
+	}
 	if err != nil {
 		return nil, err
 	}
