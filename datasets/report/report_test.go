@@ -3,6 +3,11 @@ package report_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +43,8 @@ func add[T any](s *snapshot, sc lake.Schema, rows ...T) {
 	s.snap.Datasets[sc.Name] = worker.Dataset{Version: sc.Version, Files: []worker.File{{Version: sc.Version, Path: path, Bytes: int64(len(b)), SHA256: survey.HashOf(b)}}}
 }
 
-func (s *snapshot) draw(c report.Config) string {
+// draw gives the page, and the pictures by name.
+func (s *snapshot) draw(c report.Config) (string, map[string]image.Image) {
 	s.t.Helper()
 	b, err := json.Marshal(s.snap)
 	if err != nil {
@@ -52,16 +58,50 @@ func (s *snapshot) draw(c report.Config) string {
 		s.t.Fatal(err)
 	}
 	defer e.Close()
-	var page bytes.Buffer
-	if err := report.Write(s.t.Context(), e, c, &page); err != nil {
+	r, err := report.Read(s.t.Context(), e, c)
+	if err != nil {
 		s.t.Fatal(err)
 	}
-	return page.String()
+	var page bytes.Buffer
+	if err := r.HTML(&page); err != nil {
+		s.t.Fatal(err)
+	}
+	pictures := map[string]image.Image{}
+	for _, name := range r.Pictures() {
+		var a, b bytes.Buffer
+		if err := errors.Join(r.PNG(name, &a), r.PNG(name, &b)); err != nil {
+			s.t.Fatal(err)
+		}
+		if !bytes.Equal(a.Bytes(), b.Bytes()) {
+			s.t.Errorf("%s.png has other bytes when it is drawn again", name)
+		}
+		if dir := os.Getenv("ROADCOMB_REPORT_DIR"); dir != "" { // to look at them
+			if err := os.WriteFile(filepath.Join(dir, name+".png"), a.Bytes(), 0o644); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		if pictures[name], err = png.Decode(&a); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if err := r.PNG("none", io.Discard); survey.KindOf(err) != survey.NotFound {
+		s.t.Errorf("a picture that there is not: %v", err)
+	}
+	return page.String(), pictures
+}
+
+// colours counts the pixels of each colour.
+func colours(m image.Image) map[color.RGBA]int {
+	out := map[color.RGBA]int{}
+	for p := m.(*image.RGBA).Pix; len(p) > 0; p = p[4:] { // what png gives for pictures without transparency
+		out[color.RGBA{p[0], p[1], p[2], p[3]}]++
+	}
+	return out
 }
 
 func TestTheReportShowsWhatTheDatasetsSay(t *testing.T) {
 	s := &snapshot{t, t.TempDir(), worker.Snapshot{Format: worker.Format, Datasets: map[string]worker.Dataset{}}}
-	empty := s.draw(report.Config{})
+	empty, blank := s.draw(report.Config{})
 	if !strings.Contains(empty, "No cell has been seen yet") || strings.Contains(empty, "NaN") {
 		t.Errorf("an empty network:\n%s", empty)
 	}
@@ -79,7 +119,7 @@ func TestTheReportShowsWhatTheDatasetsSay(t *testing.T) {
 	add(s, schema.Allocations, schema.Allocation{Epoch: "2024-05-06", Contributor: "<anna>", Amount: 5_000_000_000_000_000_000})
 	add(s, schema.Rejections, schema.Rejection{ID: "r", Upload: "u", Contributor: "bert", ReceivedAt: at, Reason: "too_close"})
 	add(s, schema.Observations, schema.Observation{Cell: cells[0].Cell, CapturedAt: at, ReceivedAt: at, Frame: "f", Drive: "d1", Contributor: "<anna>", Quality: 812_000})
-	all := s.draw(report.Config{Title: "A & B"})
+	all, pictures := s.draw(report.Config{Title: "A & B"})
 	for _, want := range []string{"A &amp; B", "<dd>5</dd>", "<dd>2.5</dd>", "3 cells of resolution 12", "90–100 %", "too_close", "81.2 %", "&lt;anna&gt;", "2.5 tokens/km", "0 tokens/km"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("the page lacks %q", want)
@@ -93,14 +133,38 @@ func TestTheReportShowsWhatTheDatasetsSay(t *testing.T) {
 	if n := strings.Count(all, "<path"); n != 3 {
 		t.Errorf("%d hexes, want 3", n)
 	}
-	if s.draw(report.Config{Title: "A & B"}) != all {
+	if again, _ := s.draw(report.Config{Title: "A & B"}); again != all {
 		t.Error("a second page has other bytes")
+	}
+	// The pictures show the same figures: each cell in its shade, and each bar as long as its value.
+	coverage := colours(pictures["coverage"])
+	for _, c := range []color.RGBA{{221, 225, 49, 255}, {45, 156, 132, 255}, {63, 50, 117, 255}} {
+		if coverage[c] < 1000 {
+			t.Errorf("the map has %d pixels of %v", coverage[c], c)
+		}
+	}
+	bar := color.RGBA{0x3b, 0x7d, 0x8c, 255}
+	for name, want := range map[string]int{
+		"freshness":  3 * 800 * 36, // three bars as long as the longest, 400 × 18 in units of two pixels
+		"quality":    800 * 36,
+		"rejections": 800 * 36,
+		"pay":        800*36 + 36, // one, and one of nothing
+	} {
+		if n := colours(pictures[name])[bar]; n < want*98/100 || n > want {
+			t.Errorf("%s.png has bars of %d pixels, want %d", name, n, want)
+		}
+		if n := colours(blank[name])[bar]; n != 0 {
+			t.Errorf("%s.png of an empty network has bars", name)
+		}
+		if ink := colours(blank[name])[color.RGBA{0x5f, 0x5f, 0x5f, 255}]; ink < 100 {
+			t.Errorf("%s.png of an empty network says nothing", name)
+		}
 	}
 	ep, err := survey.ParseEpoch("2024-05-06")
 	if err != nil {
 		t.Fatal(err)
 	}
-	week := s.draw(report.Config{Epoch: ep})
+	week, _ := s.draw(report.Config{Epoch: ep})
 	if !strings.Contains(week, "<dd>4</dd>") || strings.Contains(week, ">bert<") {
 		t.Error("a week shows drives of another")
 	}
