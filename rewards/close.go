@@ -503,6 +503,9 @@ func (c *closer) payRegions(pool survey.Amount) {
 		}
 		if n < len(shares) && shares[n].Cell == at {
 			c.payRegion(&shares[n], c.cells[lo:hi], weight)
+			for i := c.cells[lo].first; i < c.cells[hi-1].last; i++ {
+				c.res.Lines[i].Region = at
+			}
 		} else {
 			for i := lo; i < hi; i++ {
 				away, awayAt = append(away, c.cells[i]), append(awayAt, i)

@@ -202,6 +202,15 @@ func TestSharesAndRemainderAreThePool(t *testing.T) {
 			if spent += g.Spent; g.Spent > g.Pool {
 				t.Fatalf("region %+v", g)
 			}
+			var mine survey.Amount // what its cells got, by the region that the lines name
+			for i, l := range r.Lines {
+				if l.Region == g.Cell && (i == 0 || r.Lines[i-1].Cell != l.Cell) {
+					mine += l.CellAmount
+				}
+			}
+			if mine != g.Spent {
+				t.Fatalf("the lines of region %s got %d, it spent %d", g.Cell, mine, g.Spent)
+			}
 		}
 		if r.Regions != nil && spent != r.Spent || r.Spent > r.Pools[0].In {
 			t.Fatalf("regions spent %d of %d: %+v", spent, r.Spent, r.Pools[0])

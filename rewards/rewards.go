@@ -354,6 +354,8 @@ type Line struct {
 	Cell        survey.Cell
 	Slot        int64 // start of the slot, seconds since 1970 UTC
 	Contributor int32 // index into Result.Allocations
+	// Region is the region whose part of the coverage pool pays the cell: zero outside all regions, and with one pool.
+	Region survey.Cell
 
 	Frames   int32 // that count
 	Excluded int32 // that do not: quality, trust or capacity

@@ -20,6 +20,9 @@ import (
 //go:embed check.sql
 var check string
 
+//go:embed regions.sql
+var checkRegions string
+
 // Contradiction is a place where the published files are not what they say of each other.
 type Contradiction struct{ Place, What string }
 
@@ -115,6 +118,10 @@ func Epoch(ctx context.Context, dir string) ([]Contradiction, error) {
 		Format   string             `json:"format"`
 		Datasets map[string]dataset `json:"datasets"`
 	}{"roadcomb-snapshot/1", map[string]dataset{}}
+	checks := []string{check}
+	if _, err := os.Stat(filepath.Join(dir, "region_pools.parquet")); err == nil {
+		checks = append(checks, checkRegions)
+	}
 	if err := companions(dir); err != nil {
 		return nil, err
 	}
@@ -142,8 +149,12 @@ func Epoch(ctx context.Context, dir string) ([]Contradiction, error) {
 	}
 	defer e.Close()
 	var out collect
-	err = e.Query(ctx, check, &out)
-	return out, err
+	for _, sql := range checks {
+		if err := e.Query(ctx, sql, &out); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }
 
 type collect []Contradiction

@@ -120,6 +120,7 @@ func TestSQLFindsWhatWasChanged(t *testing.T) {
 		"rank is not the order":                     statement(func(r *record.Statement) { r.Rank++ }),
 		"demand is not its part of what was spent":  statement(func(r *record.Statement) { r.DemandRate++ }),
 		"demand is not its part of the demand rate": statement(func(r *record.Statement) { r.Demand++ }),
+		"names another region":                      statement(func(r *record.Statement) { r.Region++ }),
 		"need is not what the prior gives":          statement(func(r *record.Statement) { r.Need-- }),
 	} {
 		dir := folder(t, second)

@@ -23,6 +23,7 @@ import (
 	"io"
 	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"time"
 	"unsafe"
@@ -45,6 +46,9 @@ type Schema struct {
 	Doc     string // one sentence
 	// RowGroup is the most rows in a row group; 0 means 131,072.
 	RowGroup int
+	// Without names columns of the row type that the file does not have: those that its layout's version did not know. A
+	// program can so write a file of an earlier version byte for byte.
+	Without []string
 }
 
 // MediaType is that of a Parquet file.
@@ -372,6 +376,7 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 	if s.Name == "" || s.Version < 1 {
 		return nil, fmt.Errorf("lake: schema has no name or version")
 	}
+	fs = slices.DeleteFunc(fs, func(f field) bool { return slices.Contains(s.Without, f.name) })
 	if s.RowGroup == 0 {
 		s.RowGroup = 131072
 	}

@@ -105,6 +105,7 @@ type Claims struct {
 // Line is one cell and slot of a statement; its amounts add up to the allocation.
 type Line struct {
 	Cell       string    `json:"cell"`
+	Region     string    `json:"region,omitempty" doc:"whose part of the coverage pool paid the amount; absent outside all regions, and in an epoch with one pool"`
 	Slot       time.Time `json:"slot"`
 	Frames     int32     `json:"frames"`
 	Excluded   int32     `json:"excluded"`
@@ -131,8 +132,27 @@ type Statement struct {
 	Held    Units   `json:"held"`
 	QA      Units   `json:"qa"`
 	Lines   []Line  `json:"lines"`
+	Regions []Pool  `json:"regions" doc:"how the regions that paid the lines came to their amounts; none in an epoch with one pool"`
 	Hits    []Hit   `json:"hits"`
 	Entries []Entry `json:"corrections"`
+}
+
+// Pool is a region's part of the coverage pool in the epoch.
+type Pool struct {
+	Region   string `json:"region,omitempty" doc:"H3 cell; absent for cells outside all regions"`
+	Road     int64  `json:"road" doc:"mm of road known there"`
+	Progress int64  `json:"progress" doc:"ppm"`
+	Pool     Units  `json:"pool" doc:"the most that its cells may get"`
+	Weight   int64  `json:"weight" doc:"ppm of a cell, of all contributors' cells there"`
+	Spent    Units  `json:"spent" doc:"what its cells got, of all contributors"`
+}
+
+// regionText is a region as it is named outside, "" for none.
+func regionText(c survey.Cell) string {
+	if c == 0 {
+		return ""
+	}
+	return c.String()
 }
 
 // Hit is a work order's cell that the contributor filled.
@@ -557,10 +577,13 @@ func (s *server) statement(ctx context.Context, c survey.ContributorID, in *epoc
 	for _, t := range rewards.Codes() {
 		texts[string(t.Code)] = t.Text
 	}
-	out := Statement{Epoch: e.String(), Amount: Units(x.Amount), Held: Units(x.Held), QA: Units(x.QA), Lines: []Line{}, Hits: []Hit{}, Entries: []Entry{}}
+	out := Statement{Epoch: e.String(), Amount: Units(x.Amount), Held: Units(x.Held), QA: Units(x.QA), Lines: []Line{}, Regions: []Pool{}, Hits: []Hit{}, Entries: []Entry{}}
+	for _, r := range x.Regions {
+		out.Regions = append(out.Regions, Pool{regionText(r.Cell), r.Road, r.Progress, Units(r.Pool), r.Weight, Units(r.Spent)})
+	}
 	for _, l := range x.Lines {
 		out.Lines = append(out.Lines, Line{
-			Cell: l.Cell.String(), Slot: l.Slot, Frames: l.Frames, Excluded: l.Excluded, Need: l.Need, Quality: l.Quality, Trust: l.Trust,
+			Cell: l.Cell.String(), Region: regionText(l.Region), Slot: l.Slot, Frames: l.Frames, Excluded: l.Excluded, Need: l.Need, Quality: l.Quality, Trust: l.Trust,
 			Rank: l.Rank, RankWeight: l.RankWeight, Score: l.Score, Total: l.Total, Rate: Units(l.Rate), Amount: Units(l.Amount),
 			DemandRate: Units(l.DemandRate), Demand: Units(l.Demand), Held: Units(l.Held), Code: l.Code, Reason: texts[l.Code],
 		})

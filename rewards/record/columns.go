@@ -136,9 +136,9 @@ func (c *Contributions) pure(e survey.Epoch, ds []rewards.Drive) ([]rewards.Cont
 }
 
 // stream encodes n rows without having them all in memory.
-func stream[Row any](name, doc string, n int, row func(i int) Row) ([]byte, error) {
+func stream[Row any](s lake.Schema, n int, row func(i int) Row) ([]byte, error) {
 	var b bytes.Buffer
-	w, err := lake.NewWriter[Row](&b, schema(name, doc))
+	w, err := lake.NewWriter[Row](&b, s)
 	if err != nil {
 		return nil, err
 	}
@@ -149,11 +149,11 @@ func stream[Row any](name, doc string, n int, row func(i int) Row) ([]byte, erro
 			rows = append(rows, row(i))
 		}
 		if err := w.Write(rows...); err != nil {
-			return nil, fmt.Errorf("encode %s: %w", name, err)
+			return nil, fmt.Errorf("encode %s: %w", s.Name, err)
 		}
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", name, err)
+		return nil, fmt.Errorf("encode %s: %w", s.Name, err)
 	}
 	return b.Bytes(), nil
 }

@@ -11,6 +11,7 @@ type Explanation struct {
 	Epoch       survey.Epoch         `json:"epoch"`
 	Contributor survey.ContributorID `json:"contributor"`
 	Lines       []Statement          `json:"lines"`
+	Regions     []RegionPool         `json:"regions"` // those that paid the lines; none in an epoch with one pool
 	Hits        []Hit                `json:"hits"`
 	QA          survey.Amount        `json:"qa,string"`
 	Held        survey.Amount        `json:"held,string"`
@@ -22,7 +23,7 @@ type Explanation struct {
 // Explain reads a contributor's statement from a published epoch. A contributor without an account there is NotFound;
 // lines that do not add up to the allocation are Invalid.
 func Explain(fsys fs.FS, c survey.ContributorID) (Explanation, error) {
-	x := Explanation{Contributor: c, Lines: []Statement{}, Hits: []Hit{}, Corrections: []Correction{}, Accounts: []Allocation{}}
+	x := Explanation{Contributor: c, Lines: []Statement{}, Regions: []RegionPool{}, Hits: []Hit{}, Corrections: []Correction{}, Accounts: []Allocation{}}
 	text, err := readFile(fsys, ManifestName)
 	if err != nil {
 		return x, err
@@ -45,6 +46,15 @@ func Explain(fsys fs.FS, c survey.ContributorID) (Explanation, error) {
 	}
 	if x.Lines, err = pick(f, StatementName, func(r Statement) bool { return r.Contributor == string(c) }); err != nil {
 		return x, err
+	}
+	if _, ok := f[RegionPoolsName]; ok {
+		paid := map[survey.Cell]bool{}
+		for _, l := range x.Lines {
+			paid[l.Region] = true
+		}
+		if x.Regions, err = pick(f, RegionPoolsName, func(r RegionPool) bool { return paid[r.Cell] }); err != nil {
+			return x, err
+		}
 	}
 	if x.Hits, err = pick(f, HitsName, func(r Hit) bool { return r.Contributor == string(c) }); err != nil {
 		return x, err

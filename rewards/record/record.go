@@ -193,6 +193,18 @@ type Statement struct {
 	DemandRate  int64       `lake:"demand_rate" unit:"base units" doc:"What the slot got of what customers spent on the cell."`
 	Demand      int64       `lake:"demand" unit:"base units" doc:"Demand_rate × score / total, rounded down."`
 	Held        int64       `lake:"held" unit:"base units" doc:"Part of amount + demand that is in escrow."`
+	Region      survey.Cell `lake:"region" doc:"Region whose part of the coverage pool paid amount, as region_pools.parquet lists it; 0 outside all regions. Absent from epochs with one pool."`
+}
+
+// statementSchema is version 1 with one pool, as before there were regions, and version 2 with regions.
+func (out Outcome) statementSchema() lake.Schema {
+	s := schema(StatementName, "What was earned in each cell and slot, and why.")
+	if out.Regions == nil {
+		s.Without = []string{"region"}
+	} else {
+		s.Version = 2
+	}
+	return s
 }
 
 // Escrow is a row of escrow.parquet.
@@ -278,7 +290,7 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 	case RulesetName:
 		return in.Ruleset, nil
 	case ContributionsName:
-		return stream(name, "Published frames that count in the epoch.", in.Contributions.Len(), in.Contributions.Row)
+		return stream(schema(name, "Published frames that count in the epoch."), in.Contributions.Len(), in.Contributions.Row)
 	case DrivesName:
 		return encode(name, "The drives of the contributions.", in.Drives, func(d rewards.Drive) driveRow {
 			fs := make([]string, 0, len(d.Findings)+len(d.Vouchers))
@@ -320,7 +332,7 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 }
 
 func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([]byte, error) {
-	return stream(name, doc, len(from), func(i int) Row { return row(from[i]) })
+	return stream(schema(name, doc), len(from), func(i int) Row { return row(from[i]) })
 }
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
@@ -647,7 +659,7 @@ func (out *Outcome) tree() error {
 func (out Outcome) OutputFiles() (Files, error) {
 	f := Files{}
 	var err error
-	if f[StatementName], err = stream(StatementName, "What was earned in each cell and slot, and why.", len(out.Lines), func(i int) Statement { return out.statement(&out.Lines[i]) }); err != nil {
+	if f[StatementName], err = stream(out.statementSchema(), len(out.Lines), func(i int) Statement { return out.statement(&out.Lines[i]) }); err != nil {
 		return nil, err
 	}
 	hits := make([]Hit, len(out.Hits))
@@ -688,6 +700,6 @@ func (out *Outcome) statement(l *rewards.Line) Statement {
 		Quality: int64(l.Quality), Trust: int64(l.Trust), Best: int64(l.Best), Score: l.Score, Total: l.Total,
 		SlotWeight: int64(l.SlotWeight), CellWeight: int64(l.CellWeight), CellAmount: int64(l.CellAmount),
 		Rate: int64(l.Rate), Amount: int64(l.Amount), Code: string(l.Code),
-		DemandRate: int64(l.DemandRate), Demand: int64(l.Demand), Held: int64(l.Held),
+		DemandRate: int64(l.DemandRate), Demand: int64(l.Demand), Held: int64(l.Held), Region: l.Region,
 	}
 }

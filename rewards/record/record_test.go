@@ -315,3 +315,61 @@ func TestCIDIsThatOfTheSpecification(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// regional is the week under a ruleset with regions: two of its cells' region has roads, the third cell is far away.
+func regional(t testing.TB) (in record.Inputs, region survey.Cell) {
+	in = week(t)
+	e := survey.EpochOf(time.Date(2027, 6, 7, 0, 0, 0, 0, time.UTC))
+	_, rules, err := ruleset.For(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Epoch, in.Ruleset = e, rules
+	for i := range in.Drives {
+		in.Drives[i].Vouchers = []rewards.Finding{{Kind: "enrolled", Score: survey.One}}
+	}
+	at := e.Start().Add(time.Hour)
+	in.Contributions.Add(record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf([]byte("far")))), Drive: "drive0", Cell: cell + 1<<40,
+		CapturedAt: at, ReceivedAt: at, Heading: -1, Quality: 900_000})
+	in.Orders = nil
+	region = cell.Parent(6)
+	in.Regions = []rewards.Region{{Cell: region, Road: 1_000_000, Covered: 60_000}}
+	in.Sort()
+	return in, region
+}
+
+func TestStatementsNameTheRegionThatPaid(t *testing.T) {
+	in, region := regional(t)
+	dir := publish(t, in, survey.Hash{})
+	if r := verify(t, dir, nil); !r.OK() {
+		t.Fatal(r.Differences)
+	}
+	x, err := record.Explain(dir, "ann")
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := map[survey.Cell]survey.Amount{}
+	for _, l := range x.Lines {
+		by[l.Region] += survey.Amount(l.Amount + l.Demand - l.Held)
+	}
+	if len(x.Regions) != 2 || by[region] == 0 || by[0] == 0 || by[region]+by[0] != x.Amount || x.Regions[1].Cell != region || x.Regions[1].Progress != 300_000 {
+		t.Errorf("%v of %d, %+v", by, x.Amount, x.Regions)
+	}
+	forge(t, dir, record.StatementName, func(r []record.Statement) { r[0].Region++ })
+	if r := verify(t, dir, nil); !strings.Contains(fmt.Sprint(r.Differences), "statement.parquet line 1: published") {
+		t.Errorf("%v", r.Differences)
+	}
+}
+
+// What was published before there were regions keeps its bytes.
+func TestStatementsWithOnePoolKeepTheirBytes(t *testing.T) {
+	const published = "73ccda76b72500ee63b0232aa4ceb85a4359e87c9778bdeab2c722534e3b7fff"
+	b := publish(t, week(t), survey.Hash{})[record.StatementName].Data
+	if got := survey.HashOf(b).String(); got != published || bytes.Contains(b, []byte("region")) {
+		t.Errorf("statement.parquet has SHA-256 %s, was %s", got, published)
+	}
+	x, err := record.Explain(publish(t, week(t), survey.Hash{}), "ann")
+	if err != nil || len(x.Regions) != 0 || x.Lines[0].Region != 0 {
+		t.Errorf("%+v %v", x.Regions, err)
+	}
+}

@@ -110,13 +110,32 @@ func (c *rewardsExplainCmd) Run(ctx context.Context, e *environ) error {
 		return writeJSON(e.stdout, x)
 	}
 	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(tw, "CELL\tSLOT\tFRAMES\tNEED\tRANK\tQUALITY\tTRUST\tRATE\tAMOUNT\tDEMAND\tWHY ZERO\t")
+	region := func(c survey.Cell) string {
+		switch {
+		case c != 0:
+			return c.String()
+		case len(x.Regions) > 0:
+			return "outside"
+		}
+		return "-"
+	}
+	fmt.Fprintln(tw, "CELL\tREGION\tSLOT\tFRAMES\tNEED\tRANK\tQUALITY\tTRUST\tRATE\tAMOUNT\tDEMAND\tHELD\tWHY ZERO\t")
 	for _, l := range x.Lines {
-		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t\n", l.Cell, l.Slot.Format("2006-01-02T15:04Z"), l.Frames, l.Need, l.Rank, l.Quality, l.Trust,
-			survey.Amount(l.Rate), survey.Amount(l.Amount), survey.Amount(l.Demand), l.Code)
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", l.Cell, region(l.Region), l.Slot.Format("2006-01-02T15:04Z"), l.Frames, l.Need, l.Rank, l.Quality, l.Trust,
+			survey.Amount(l.Rate), survey.Amount(l.Amount), survey.Amount(l.Demand), survey.Amount(l.Held), l.Code)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	for _, r := range x.Regions {
+		var mine survey.Amount
+		for _, l := range x.Lines {
+			if l.Region == r.Cell {
+				mine += survey.Amount(l.Amount)
+			}
+		}
+		fmt.Fprintf(e.stdout, "region %s: %s of %s tokens that its cells got, of at most %s (%d m of road, progress %.1f %%)\n", region(r.Cell), mine,
+			survey.Amount(r.Spent), survey.Amount(r.Pool), r.Road/1000, float64(r.Progress)/1e4)
 	}
 	fmt.Fprintf(e.stdout, "epoch %s, contributor %s: %s tokens, %s held\n", x.Epoch, x.Contributor, x.Amount, x.Held)
 	return nil

@@ -59,6 +59,7 @@ try {
   check(await page.$eval('#adds-up', (e) => e.dataset.exact) === 'true', `The statement does not add up: ${await text('adds-up')}`)
   check(await page.evaluate(() => document.activeElement.id) === 'statement-title', 'The statement does not get the focus.')
   const said = await text('statement')
+  check(/861f05877ffffff 1 [\d.]+ 0\.4 300,000 512 km, 64 %/.test(said), `The statement does not say which region paid: ${said.slice(0, 600)}`)
   check(said.includes('too few pixels can be seen'), 'What paid nothing does not say why.')
   check(await page.$$eval('#statement table', (t) => t.every((x) => x.caption && x.tHead.rows[0].cells.length === x.tBodies[0].rows[0].cells.length)), 'A table has no caption or its head does not fit its rows.')
   await page.click('#statement td details summary')

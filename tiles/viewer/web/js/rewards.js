@@ -85,7 +85,7 @@ async function statement(epoch) {
   // One row a cell; its lines are the days (slots) that it was seen in.
   const cells = new Map()
   for (const l of s.lines) {
-    const c = cells.get(l.cell) ?? { lines: [], amount: 0n, demand: 0n, held: 0n, frames: 0, excluded: 0 }
+    const c = cells.get(l.cell) ?? { region: l.region ?? '', lines: [], amount: 0n, demand: 0n, held: 0n, frames: 0, excluded: 0 }
     c.lines.push(l)
     c.amount += BigInt(l.amount)
     c.demand += BigInt(l.demand)
@@ -106,10 +106,17 @@ async function statement(epoch) {
   ]), [1, 2, 3, 4, 5], ['All cells', f.count(rows.reduce((a, r) => a + r.frames, 0)), amount(coverage), amount(demand), amount(sum(rows.map((r) => r.held))), amount(sum(rows.map((r) => r.total))), '']),
   rows.length > n ? el('p', { class: 'row' }, el('button', { class: 'btn', type: 'button', onclick: () => draw(rows.length) }, `Show all ${f.count(rows.length)} cells`)) : '')
   draw(openCells)
+  // With regions, each cell is paid from its region's part of the pool.
+  const regions = (s.regions ?? []).map((r) => {
+    const mine = rows.filter((x) => x.region === (r.region ?? ''))
+    return [r.region ? el('a', { href: `./#cell=${r.region}`, class: 'mono' }, r.region) : 'Outside all regions', f.count(mine.length), amount(sum(mine.map((x) => x.amount))),
+      amount(r.spent), amount(r.pool), r.region ? `${f.count(Math.round(r.road / 1e6))} km, ${percent(r.progress)}` : '']
+  })
   const exact = all === BigInt(s.amount)
   $('statement').replaceChildren(
     table('How the week adds up', ['Part', 'Tokens'], parts.filter(([, v], i) => v !== 0n || i === 0).map(([name, v]) => [name, amount(v)]), [1], ['Paid', amount(s.amount)]),
     el('p', { class: exact ? 'sub' : 'error', id: 'adds-up', 'data-exact': String(exact) }, exact ? 'The parts add up to what was paid, to the last base unit.' : `The parts add up to ${tokens(all)}. Please tell the operator.`),
+    regions.length ? table('Regions that paid', ['Region', 'Your cells', 'Coverage', 'To all', 'At most', 'Road and progress'], regions, [1, 2, 3, 4], ['All regions', f.count(rows.length), amount(coverage), '', '', '']) : '',
     rows.length ? details : el('p', { class: 'sub' }, 'No cell counted in this week.'),
     s.hits.length ? table('Work orders filled', ['Order', 'Cell', 'Paid'], s.hits.map((h) => [h.order, el('a', { href: `./#cell=${h.cell}&frame=${h.frame}`, class: 'mono' }, h.cell), amount(h.amount)]), [2]) : '',
     s.corrections.length ? el('h3', {}, 'Corrections booked with it') : '',
