@@ -534,6 +534,52 @@ func TestRegistrationIsTheOperatorsAndTokensAreKeptHashed(t *testing.T) {
 	}
 }
 
+func TestAnOperatorLimitsBlocksAndListsContributors(t *testing.T) {
+	s := newSite(t, api.Limits{})
+	var r, other api.Registered
+	s.must("op", "POST", "/v1/contributors", map[string]any{"handle": "carol"}, &r)
+	s.must("op", "POST", "/v1/contributors", map[string]any{"handle": "dora"}, &other)
+	at := "/v1/contributors/" + string(r.ID)
+	s.must("op", "PUT", at+"/block", nil, nil) // before any limit: a block alone
+	s.must("op", "PUT", at+"/limits", map[string]any{"upload_bytes": 123, "day_bytes": 456, "open_uploads": 7}, nil)
+	var me api.Me
+	s.must(r.Token, "GET", "/v1/me", nil, &me)
+	if !me.Blocked || me.Limits.UploadBytes != 123 || me.Limits.DayBytes != 456 || me.Limits.OpenUploads != 7 {
+		t.Fatalf("%+v", me)
+	}
+	var p struct{ Type string }
+	if w := s.ask(r.Token, "POST", "/v1/uploads", manifest("z"), &p); w.Code != http.StatusUnauthorized || p.Type != httpx.TypePrefix+"blocked" {
+		t.Fatal(w.Code, w.Body)
+	}
+	s.must("op", "DELETE", at+"/block", nil, nil)
+	if w := s.ask(r.Token, "POST", "/v1/uploads", manifest("z"), nil); w.Code != http.StatusCreated {
+		t.Fatal(w.Code, w.Body)
+	}
+	// Pages of one, by id, without a gap.
+	seen := map[string]api.Member{}
+	for after := ""; ; {
+		var page struct{ Contributors []api.Member }
+		s.must("op", "GET", "/v1/contributors?limit=1&after="+after, nil, &page)
+		if len(page.Contributors) == 0 {
+			break
+		}
+		m := page.Contributors[0]
+		seen[m.Handle], after = m, string(m.ID)
+	}
+	carol := seen["carol"]
+	if _, ok := seen["dora"]; !ok || carol.ID != r.ID || carol.Uploads != 1 || carol.Bytes == 0 || carol.LastUpload == nil || carol.BlockedAt != nil || carol.Limits.DayBytes != 456 {
+		t.Fatalf("%+v", seen)
+	}
+	for _, c := range []struct{ method, path string }{{"PUT", "/block"}, {"DELETE", "/block"}, {"POST", "/token"}} {
+		if w := s.ask("op", c.method, "/v1/contributors/nobody"+c.path, nil, nil); w.Code != http.StatusNotFound {
+			t.Errorf("%s %s of nobody: %d", c.method, c.path, w.Code)
+		}
+	}
+	if w := s.ask("op", "PUT", at+"/limits", map[string]any{"upload_bytes": -1, "day_bytes": 0, "open_uploads": 0}, nil); w.Code/100 != 4 {
+		t.Error(w.Code, w.Body)
+	}
+}
+
 func TestPrivacyZonesComeAndGo(t *testing.T) {
 	s := newSite(t, api.Limits{})
 	var z api.Zone

@@ -112,27 +112,7 @@ const maxZones = 50
 type none struct{}
 
 func (s *server) contributorRoutes(api huma.API) {
-	type handle struct {
-		Handle string `json:"handle" minLength:"1" maxLength:"80" doc:"How the operator calls the contributor."`
-	}
-	operator(s, api, huma.Operation{OperationID: "register-contributor", Method: http.MethodPost, Path: "/v1/contributors", Tags: []string{"contributors"},
-		Summary: "Register a contributor", DefaultStatus: http.StatusCreated},
-		func(ctx context.Context, in *struct{ Body handle }) (*struct{ Body Registered }, error) {
-			id, tok, err := NewContributor(ctx, s.DB, in.Body.Handle, s.Clock())
-			return &struct{ Body Registered }{Registered{id, tok}}, err
-		})
-	operator(s, api, huma.Operation{OperationID: "renew-token", Method: http.MethodPost, Path: "/v1/contributors/{id}/token", Tags: []string{"contributors"},
-		Summary: "Replace a contributor's token", Description: "The old token ends at once."},
-		func(ctx context.Context, in *struct {
-			ID string `path:"id"`
-		}) (*struct{ Body Registered }, error) {
-			tok := newToken()
-			n, err := s.DB.Exec(ctx, `UPDATE contributors SET token_sha256 = $2 WHERE id = $1`, in.ID, tokenHash(tok))
-			if err == nil && n == 0 {
-				err = survey.Errorf(survey.NotFound, "no contributor %.40q", in.ID)
-			}
-			return &struct{ Body Registered }{Registered{survey.ContributorID(in.ID), tok}}, err
-		})
+	s.rosterRoutes(api)
 	driver(s, api, huma.Operation{OperationID: "me", Method: http.MethodGet, Path: "/v1/me", Tags: []string{"contributors"}, Summary: "Who I am and what I may send"}, s.me)
 	driver(s, api, huma.Operation{OperationID: "set-payout", Method: http.MethodPut, Path: "/v1/me/payout", Tags: []string{"contributors"},
 		Summary: "Set where my rewards go", DefaultStatus: http.StatusNoContent},

@@ -272,6 +272,11 @@ func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(contex
 	})
 }
 
+// Epochs is a list of closed epochs, the newest first.
+type Epochs struct {
+	Epochs []Epoch `json:"epochs" nullable:"false"`
+}
+
 type (
 	body[T any] struct{ Body T }
 	epochIn     struct {
@@ -285,19 +290,14 @@ type (
 
 func (s *server) epochs(ctx context.Context, in *struct {
 	Limit int `query:"limit" minimum:"1" maximum:"500" default:"100"`
-}) (*body[struct {
-	Epochs []Epoch `json:"epochs"`
-}], error) {
+}) (*body[Epochs], error) {
 	rows, err := s.DB.Query(ctx, `SELECT epoch, ruleset, manifest_sha256, root, pool, allocated, held, remainder, contributions, contributors, closed_at
 		FROM epochs ORDER BY epoch DESC LIMIT $1`, in.Limit)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var out body[struct {
-		Epochs []Epoch `json:"epochs"`
-	}]
-	out.Body.Epochs = []Epoch{}
+	out := body[Epochs]{Epochs{[]Epoch{}}}
 	for rows.Next() {
 		var e Epoch
 		var at int64

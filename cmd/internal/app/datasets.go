@@ -25,6 +25,9 @@ import (
 	"github.com/roadcomb/roadcomb/tiles/api/keys"
 )
 
+// queriesFolder, under the data folder, mirrors the newest snapshot of the datasets.
+const queriesFolder = "queries"
+
 // querySettings are of the verbs that answer questions about the datasets.
 type querySettings struct {
 	Flight       string        `help:"Where the datasets are served over Arrow Flight SQL; empty for nowhere." default:"127.0.0.1:31337" env:"ROADCOMB_FLIGHT" placeholder:"ADDR"`
@@ -57,7 +60,7 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 	}
 	dir := c.QueryFolder
 	if dir == "" {
-		dir = filepath.Join(p.set.Home, "queries")
+		dir = filepath.Join(p.set.Home, queriesFolder)
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		l.Close()

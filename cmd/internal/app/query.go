@@ -8,16 +8,37 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/query"
+	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
+// snapshotSettings say which datasets, for verbs that read them.
+type snapshotSettings struct {
+	Home string `help:"Data folder of the network whose datasets are meant, unless --data names them." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	Data string `help:"Folder with snapshot.json, as process writes it (DIR/datasets); empty for those of the network that runs here." env:"ROADCOMB_QUERY_FOLDER" type:"path" placeholder:"DIR"`
+}
+
+// folder holds snapshot.json.
+func (s snapshotSettings) folder() (string, error) {
+	if s.Data != "" {
+		return s.Data, nil
+	}
+	dir := filepath.Join(s.Home, queriesFolder)
+	if _, err := os.Stat(filepath.Join(dir, "snapshot.json")); err != nil {
+		return "", survey.Errorf(survey.NotFound, "no datasets in %s", dir).WithHint("name a folder with --data, or the data folder of a network with --home; a network that just began has none before its first drive")
+	}
+	return dir, nil
+}
+
 type queryCmd struct {
-	SQL     string        `arg:"" help:"One SELECT. Views: the datasets of SCHEMA.md, such as frames, observations, cells and allocations."`
-	Data    string        `help:"Folder with snapshot.json, as process writes it (DIR/datasets)." required:"" type:"path" placeholder:"DIR"`
+	SQL string `arg:"" help:"One SELECT. Views: the datasets of SCHEMA.md, such as frames, observations, cells and allocations."`
+	snapshotSettings
 	Format  string        `help:"table, csv or json (one object a line)." enum:"table,csv,json" default:"table"`
 	Timeout time.Duration `help:"Longest a query may run." default:"5m"`
 	Memory  int           `help:"Most memory in MB." default:"2048"`
@@ -28,7 +49,11 @@ func (queryCmd) Help() string {
 }
 
 func (c *queryCmd) Run(ctx context.Context, e *environ) error {
-	eng, err := query.Open(ctx, c.Data, query.Options{MemoryMB: c.Memory, Timeout: c.Timeout})
+	dir, err := c.folder()
+	if err != nil {
+		return err
+	}
+	eng, err := query.Open(ctx, dir, query.Options{MemoryMB: c.Memory, Timeout: c.Timeout})
 	if err != nil {
 		return err
 	}

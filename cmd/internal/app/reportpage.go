@@ -13,7 +13,7 @@ import (
 )
 
 type reportCmd struct {
-	Data  string `help:"Folder with snapshot.json, as process writes it (DIR/datasets)." required:"" type:"path" placeholder:"DIR"`
+	snapshotSettings
 	Epoch string `help:"Only this reward week, named by its Monday: 2024-05-06; empty for everything." placeholder:"MONDAY"`
 	Title string `help:"Heading of the page." default:"roadcomb"`
 	Out   string `help:"HTML file to write; its pictures are written beside it as PNG." required:"" type:"path" placeholder:"FILE"`
@@ -33,7 +33,11 @@ func (c *reportCmd) Run(ctx context.Context, e *environ) error {
 		}
 		cfg.Epoch = ep
 	}
-	eng, err := query.Open(ctx, c.Data, query.Options{})
+	dir, err := c.folder()
+	if err != nil {
+		return err
+	}
+	eng, err := query.Open(ctx, dir, query.Options{})
 	if err != nil {
 		return err
 	}

@@ -54,6 +54,7 @@ type cli struct {
 	QueryProcess queryProcessCmd `cmd:"" hidden:"" help:"Answer customers' SQL; started by the server."`
 	Cells        cellsCmd        `cmd:"" help:"The state of cells."`
 	Keys         keysCmd         `cmd:"" help:"Customers' API keys."`
+	Contributors contributorsCmd `cmd:"" help:"Who drives: register them, give them tokens and limits."`
 	Vision       visionCmd       `cmd:"" help:"Look at frames again, or take one down."`
 	Tiles        tilesCmd        `cmd:"" help:"Map tiles from files."`
 	Rewards      rewardsCmd      `cmd:"" help:"Check and explain published epochs."`

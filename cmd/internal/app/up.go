@@ -160,6 +160,8 @@ func (c *upCmd) footage(ctx context.Context, e *environ, p *platform, base strin
 		}
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
+	fmt.Fprintf(e.stdout, "drivers: %s/drive.html (your own token: driver_token in %s; for others: roadcomb contributors add NAME)\n", base, filepath.Join(c.Home, "secrets.json"))
+	fmt.Fprintf(e.stdout, "operators: %s/operator/ (make an account: roadcomb operators add NAME --role admin)\n", base)
 	if p.queries != nil {
 		fmt.Fprintf(e.stdout, "datasets: grpc://%s\n", p.queries.addr())
 	}
@@ -327,6 +329,8 @@ func (c *serveCmd) run(ctx context.Context, e *environ, p *platform) error {
 		h = onlyHTTPS(h)
 	}
 	fmt.Fprintf(e.stdout, "map: %s/\n", base)
+	fmt.Fprintf(e.stdout, "drivers: %s/drive.html (your own token: driver_token in %s; for others: roadcomb contributors add NAME)\n", base, filepath.Join(c.Home, "secrets.json"))
+	fmt.Fprintf(e.stdout, "operators: %s/operator/ (make an account: roadcomb operators add NAME --role admin)\n", base)
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return httpx.Serve(gctx, l, h, p.log) })
 	if p.queries != nil {

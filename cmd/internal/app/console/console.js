@@ -97,6 +97,34 @@ const tabs = {
       ] : '')],
     ], rs || [], 'No report waits.')];
   },
+  async drivers() {
+    if (!may('operator', 'auditor')) return [el('p', { textContent: 'Drivers are for operators and auditors.' })];
+    let ms = [];
+    for (;;) {
+      const page = (await ask('GET', `/contributors?limit=1000&after=${encodeURIComponent(ms.at(-1)?.id ?? '')}`)).contributors;
+      if (!page.length) break;
+      ms = ms.concat(page);
+    }
+    const mb = (n) => (n / 1e6).toFixed(1);
+    const form = el('form', { onsubmit: async (ev) => {
+      ev.preventDefault();
+      try {
+        const handle = form.elements.handle.value;
+        const made = await ask('POST', '/contributors', { handle });
+        await show('drivers');
+        say(`Token of ${handle}, shown this once: ${made.token}`);
+      } catch (e) { say(e.message, true); }
+    } }, el('input', { name: 'handle', placeholder: 'name', required: true, maxLength: 80 }), ' ', el('button', { textContent: 'Register' }));
+    const path = (m) => `/contributors/${encodeURIComponent(m.id)}`;
+    return [el('h2', { textContent: 'Drivers' }), table([
+      ['name', (m) => m.handle], ['id', (m) => m.id], ['since', (m) => time(m.created_at)], ['uploads', (m) => m.uploads, 'n'], ['MB', (m) => mb(m.bytes), 'n'], ['last', (m) => time(m.last_upload)],
+      ['blocked', (m) => time(m.blocked_at), (m) => (m.blocked_at ? 'bad' : '')],
+      ['', (m) => (may('operator') ? [
+        m.blocked_at ? act('Unblock', '', () => ask('DELETE', path(m) + '/block')) : act('Block', `Take no more uploads from ${m.handle}? What was sent stays.`, () => ask('PUT', path(m) + '/block')), ' ',
+        act('New token', `Replace the token of ${m.handle}? The old one ends at once.`, async () => `Token of ${m.handle}, shown this once: ${(await ask('POST', path(m) + '/token')).token}`),
+      ] : '')],
+    ], ms, 'Nobody is registered.'), ...(may('operator') ? [el('h2', { textContent: 'Register one' }), form] : [])];
+  },
   async audit() {
     if (!may('auditor')) return [el('p', { textContent: 'The audit log is for auditors and admins.' })];
     let after = 0;

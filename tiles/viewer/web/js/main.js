@@ -50,6 +50,7 @@ try {
 }
 totals()
 legend()
+if (innerWidth < 640) $('legend').querySelector('details').open = false // the map is what a phone has room for
 
 const map = new GLMap({
   container: 'map', style: style(theme, tiles), hash: 'map', maxZoom: 20, attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false,
@@ -66,11 +67,10 @@ function pad() {
   return innerWidth < 640 ? { top: 70, right: 30, bottom: 60, left: 30 } : { top: 90, right: 90, bottom: 70, left: 250 }
 }
 
-const need = ({ id }) => {
+map.setMissingStyleImageResolver((id) => {
   const m = /^view-(light|dark)$/.exec(id)
   if (m && !map.hasImage(id)) map.addImage(id, viewIcon(m[1]), { pixelRatio: 1 })
-}
-map.on('styleimagemissing', need)
+})
 
 const marker = new Marker({ element: el('div', { class: 'here' }), rotationAlignment: 'map' })
 const panel = new Panel({
