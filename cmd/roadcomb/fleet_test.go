@@ -4,8 +4,11 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -36,7 +39,8 @@ func launch(t *testing.T, want string, args ...string) (line string, end func(os
 	cmd.WaitDelay = 30 * time.Second
 	cmd.Dir = testkit.Root(t)
 	var errs bytes.Buffer
-	cmd.Stderr = &errs
+	heard := hearing(t)
+	cmd.Stderr = io.MultiWriter(&errs, heard)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +63,7 @@ func launch(t *testing.T, want string, args ...string) (line string, end func(os
 	})
 	lines := make(chan string, 1)
 	go func() {
-		for sc := bufio.NewScanner(out); sc.Scan(); {
+		for sc := bufio.NewScanner(io.TeeReader(out, heard)); sc.Scan(); {
 			if rest, ok := strings.CutPrefix(sc.Text(), want); ok {
 				lines <- rest
 			}
@@ -78,10 +82,59 @@ func launch(t *testing.T, want string, args ...string) (line string, end func(os
 	}
 }
 
+// transcript is what all programs of a test wrote.
+type transcript struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (h *transcript) Write(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.b.Write(p)
+}
+
+func (h *transcript) String() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.b.String()
+}
+
+var transcripts sync.Map // by the test's name
+
+func hearing(t *testing.T) *transcript {
+	h, seen := transcripts.LoadOrStore(t.Name(), &transcript{})
+	if !seen {
+		t.Cleanup(func() { transcripts.Delete(t.Name()) })
+	}
+	return h.(*transcript)
+}
+
+// hush fails the test where one of the secrets was written, by name.
+func hush(t *testing.T, text string, secrets map[string]string) {
+	t.Helper()
+	for name, s := range secrets {
+		if len(s) < 8 {
+			t.Errorf("%s is no secret: %q", name, s)
+		}
+		for _, form := range []string{s, url.QueryEscape(s), base64.StdEncoding.EncodeToString([]byte(s))} {
+			if i := strings.Index(text, form); i >= 0 {
+				t.Errorf("%s was written: %s", name, text[max(0, i-200):min(len(text), i+len(form)+20)])
+			}
+		}
+	}
+}
+
 func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	admin := os.Getenv("ROADCOMB_TEST_POSTGRES")
 	if admin == "" {
 		t.Skip("ROADCOMB_TEST_POSTGRES is not set; .ci/with-postgres starts a server")
+	}
+	// Everything is said aloud, and no secret of whatever kind may be in it.
+	const password, purge, provider, wrong = "hush-database-password", "hush-purge-credential", "hush-provider-secret", "hush-wrong-token"
+	for k, v := range map[string]string{"ROADCOMB_LOG": "debug", "ROADCOMB_PURGE_URL": "http://127.0.0.1:1/purge", "ROADCOMB_PURGE_HEADER": "X-Purge: " + purge,
+		"ROADCOMB_OIDC_ISSUER": "http://127.0.0.1:1", "ROADCOMB_OIDC_CLIENT": "roadcomb", "ROADCOMB_OIDC_SECRET": provider} {
+		t.Setenv(k, v)
 	}
 	home := t.TempDir()
 	s3 := start(t, "store: ", "store", "--home", home, "--listen", "127.0.0.1:0")
@@ -89,11 +142,18 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 		S3Key    string `json:"s3_key"`
 		S3Secret string `json:"s3_secret"`
 		Operator string `json:"operator_token"`
+		Driver   string `json:"driver_token"`
+		Signing  string `json:"signing_key"`
 	}
 	if err := json.Unmarshal(mustRead(t, filepath.Join(home, "secrets.json")), &sec); err != nil {
 		t.Fatal(err)
 	}
-	shared := []string{"--home", home, "--state", testkit.FreshPostgres(t, admin), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret}
+	database, err := url.Parse(testkit.FreshPostgres(t, admin))
+	if err != nil {
+		t.Fatal(err)
+	}
+	database.User = url.UserPassword(database.User.Username(), password) // the server trusts everyone
+	shared := []string{"--home", home, "--state", database.String(), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret}
 	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--query-folder", t.TempDir()}, shared...)...), "/")
 	work := func() func(os.Signal) int {
 		_, end := launch(t, "working", append([]string{"work"}, shared...)...)
@@ -114,6 +174,35 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	if err := json.NewDecoder(resp.Body).Decode(&reg); err != nil || reg.Token == "" {
 		t.Fatalf("%s: %v", resp.Status, err)
 	}
+	secrets := map[string]string{"the store's secret": sec.S3Secret, "the operator's token": sec.Operator, "the local driver's token": sec.Driver, "the signing key": sec.Signing,
+		"a driver's token": reg.Token, "the database's password": password, "the purge credential": purge, "the provider's secret": provider,
+		"a wrong token": wrong, "a presigned signature": "X-Amz-Signature="}
+	for _, path := range []string{"/v1/operator/queue", "/v1/uploads/b0000000000000000000000000000000", "/v1/imagery?key=" + wrong, "/v1/operator/oidc/login"} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, base+path, nil)
+		req.Header.Set("Authorization", "Bearer "+wrong)
+		r, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		if r.StatusCode < 400 && !strings.HasPrefix(path, "/v1/operator/oidc") {
+			t.Errorf("%s let a wrong token in", path)
+		}
+		hush(t, string(answer), secrets)
+	}
+	defer func() {
+		said := hearing(t).String()
+		if !strings.Contains(said, "level=DEBUG") && !strings.Contains(said, "level=INFO") {
+			t.Errorf("nothing was said aloud, so that this proves nothing:\n%.2000s", said)
+		}
+		hush(t, said, secrets)
+		for _, args := range [][]string{append([]string{"doctor"}, shared...), {"doctor", "--state", strings.Replace(database.String(), database.Host, "127.0.0.1:1", 1), "--home", home},
+			{"serve", "--help"}, {"doctor", "--state", "postgres://u:" + password + "@[broken"}} {
+			out, _ := repo(t, args...).CombinedOutput()
+			hush(t, string(out), secrets)
+		}
+	}()
 	dir := t.TempDir()
 	drive(t, dir, 135, true) // 1,072 m
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)

@@ -22,7 +22,8 @@ import (
 // OIDC lets people in whom an OpenID Connect provider knows: authorization code with PKCE (RFC 7636), state and nonce.
 // The provider says who they are and, in a claim, which role they have; without a role nobody gets in.
 type OIDC struct {
-	Issuer, ClientID, ClientSecret string
+	Issuer, ClientID string
+	ClientSecret     survey.Secret
 	// Redirect is the address of our callback as the provider knows it: https://…/v1/operator/oidc/callback.
 	Redirect string
 	// RoleClaim names the claim that holds a role or a list of them, "" means "roles"; a dot goes into an object. Values
@@ -63,7 +64,7 @@ func (c *OIDC) open(ctx context.Context) (*oidc.Provider, *oauth2.Config, error)
 		}
 		c.provider = p
 	}
-	return c.provider, &oauth2.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret, Endpoint: c.provider.Endpoint(), RedirectURL: c.Redirect, Scopes: []string{oidc.ScopeOpenID, "profile", "email"}}, nil
+	return c.provider, &oauth2.Config{ClientID: c.ClientID, ClientSecret: c.ClientSecret.Reveal(), Endpoint: c.provider.Endpoint(), RedirectURL: c.Redirect, Scopes: []string{oidc.ScopeOpenID, "profile", "email"}}, nil
 }
 
 func (o *Operators) oidcRoutes(mux httpx.Mux) {

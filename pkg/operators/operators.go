@@ -36,7 +36,7 @@ const SessionLife = 8 * time.Hour
 // Config of New. The zero value lets in only accounts of the database.
 type Config struct {
 	// RootToken opens everything as Root; "" closes that way. It is how a network without accounts begins.
-	RootToken string
+	RootToken survey.Secret
 	OIDC      *OIDC            // nil: no OpenID Connect
 	Secure    bool             // the network is reached by https, so the cookie is sent over nothing else
 	Log       *slog.Logger     // nil discards
@@ -246,7 +246,7 @@ func (o *Operators) Identify(r *http.Request) (httpx.Actor, error) {
 		}
 		tok = c.Value
 	} else if o.RootToken != "" {
-		given, want := sha256.Sum256([]byte(tok)), sha256.Sum256([]byte(o.RootToken))
+		given, want := sha256.Sum256([]byte(tok)), sha256.Sum256([]byte(o.RootToken.Reveal()))
 		if subtle.ConstantTimeCompare(given[:], want[:]) == 1 {
 			return httpx.Actor{Name: Root, Role: httpx.RoleAdmin, Via: "root"}, nil
 		}

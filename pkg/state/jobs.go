@@ -232,7 +232,7 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 	rc := &river.Config{
 		ID: c.ID, Queues: q, Workers: h.ws, Logger: slog.New(quiet{log.Handler()}),
 		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
-		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, 100*time.Millisecond),
+		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, fetchCooldown),
 	}
 	if rc.ID == "" {
 		rc.ID = processID()
@@ -240,7 +240,6 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 	var w Worker
 	var err error
 	if db.pool != nil {
-		rc.FetchCooldown = fetchCooldown
 		w, err = river.NewClient(riverpgxv5.New(db.pool), rc)
 	} else {
 		w, err = river.NewClient(riversqlite.New(db.write), rc)
@@ -251,9 +250,8 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 	return &aWorker{Worker: w, db: db, id: rc.ID, log: log, hands: h.hands, every: cmp.Or(c.Beat, BeatEvery)}, nil
 }
 
-// fetchCooldown is the least time between two looks for work by one queue on PostgreSQL. A worker that ends a job looks for
-// the next after it, so it is what every short job pays: River's own 100 ms would be many times the job's cost. On SQLite a
-// look is a durable write, and 100 ms stand.
+// fetchCooldown is the least time between two looks for work by one queue. A worker that ends a job looks for the next
+// after it, so it is what every short job pays: River's own 100 ms would be many times the job's cost.
 const fetchCooldown = 5 * time.Millisecond
 
 // JobCounts is how many jobs of a kind are in each state of work.

@@ -37,7 +37,8 @@ var ErrNoRows = sql.ErrNoRows
 
 // DB is an open state database. It is safe for concurrent use.
 type DB struct {
-	// SQLite: one writer connection (also River's), many readers on the WAL.
+	// SQLite: one writer connection (also River's), many readers on the WAL. What River itself writes there (that a job
+	// was fetched, that it ended) is not synced; see once.
 	write, read *sql.DB
 	liteJobs    *river.Client[*sql.Tx]
 
@@ -59,9 +60,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, survey.Errorf(survey.Unavailable, "state folder: %w", err)
 		}
-		// FULL: an acknowledged upload survives a power cut. immediate: a transaction that will write takes the
-		// lock at once instead of failing when it upgrades.
-		q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(FULL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-65536)"}}
+		// NORMAL: what is not written through Tx may be undone by a power cut, in order from its end. immediate: a
+		// transaction that will write takes the lock at once instead of failing when it upgrades.
+		q := url.Values{"_pragma": {"journal_mode(WAL)", "busy_timeout(10000)", "synchronous(NORMAL)", "foreign_keys(ON)", "temp_store(MEMORY)", "cache_size(-65536)"}}
 		read := "file:" + path + "?" + q.Encode()
 		q.Set("_txlock", "immediate")
 		var err error
@@ -323,7 +324,20 @@ func (db *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
 		}
 		return away(tx.Commit(ctx))
 	}
-	tx, err := db.write.BeginTx(ctx, nil)
+	conn, err := db.write.Conn(ctx)
+	if err != nil {
+		return survey.Errorf(survey.Unavailable, "begin: %w", err)
+	}
+	defer conn.Close()
+	// What the network acknowledges survives a power cut: the commit syncs the write-ahead log, with everything that was
+	// written to it before. The queue's own notes between transactions do not wait for the disk: one that is lost makes a
+	// job run again, which every job must bear anyway.
+	if err := synchronous(ctx, conn, "FULL"); err != nil {
+		return err
+	}
+	defer synchronous(context.WithoutCancel(ctx), conn, "NORMAL") // where this fails the connection is only slower
+	// The transaction itself does not end with ctx: its rollback would run beside the line above.
+	tx, err := conn.BeginTx(context.WithoutCancel(ctx), nil)
 	if err != nil {
 		return survey.Errorf(survey.Unavailable, "begin: %w", err)
 	}
@@ -331,7 +345,18 @@ func (db *DB) once(ctx context.Context, fn func(*Tx) error) (err error) {
 	if err := fn(&Tx{db: db, s: tx}); err != nil {
 		return err
 	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	return tx.Commit()
+}
+
+// synchronous says what the next commits of a SQLite connection wait for.
+func synchronous(ctx context.Context, c *sql.Conn, how string) error {
+	if _, err := c.ExecContext(ctx, "PRAGMA synchronous = "+how); err != nil {
+		return survey.Errorf(survey.Unavailable, "begin: %w", err)
+	}
+	return nil
 }
 
 func conflict(err error) bool {

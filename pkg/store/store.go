@@ -41,7 +41,7 @@ var Buckets = []Bucket{Private, Public, Lake, Ledger}
 type Config struct {
 	Endpoint  string // http://host:port or https://host
 	AccessKey string
-	SecretKey string
+	SecretKey survey.Secret
 	Region    string // "" means us-east-1
 	// Prefix goes before each bucket's name, so that several networks share a server: "rc1-" gives "rc1-private".
 	Prefix string
@@ -101,7 +101,7 @@ func client(cfg Config, endpoint string, t *http.Transport) (*minio.Client, erro
 		region = "us-east-1"
 	}
 	return minio.New(u.Host, &minio.Options{
-		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""), Secure: u.Scheme == "https",
+		Creds: credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey.Reveal(), ""), Secure: u.Scheme == "https",
 		Region: region, BucketLookup: minio.BucketLookupPath, Transport: t,
 	})
 }

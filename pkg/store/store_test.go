@@ -41,7 +41,8 @@ func config(t *testing.T) store.Config {
 			t.Fatalf("ROADCOMB_TEST_S3 is not http://key:secret@host:port: %v", err)
 		}
 		c.AccessKey = u.User.Username()
-		c.SecretKey, _ = u.User.Password()
+		secret, _ := u.User.Password()
+		c.SecretKey = survey.Secret(secret)
 		u.User = nil
 		c.Endpoint = u.String()
 		c.Prefix = fmt.Sprintf("t%d-%s", os.Getpid(), c.Prefix)

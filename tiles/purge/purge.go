@@ -76,8 +76,8 @@ const (
 type Config struct {
 	URL    string // https, or http in a network that is one's own
 	Format Format // "" means SurrogateKeys
-	// Header is one "Name: value", usually the cache's credential. It is never logged.
-	Header string
+	// Header is one "Name: value", usually the cache's credential.
+	Header survey.Secret
 	// Clock; nil means time.Now.
 	Clock func() time.Time
 }
@@ -116,9 +116,9 @@ func New(db *state.DB, c Config) (*Hook, error) {
 		return nil, survey.Errorf(survey.Invalid, "purge format %.40q is neither %s nor %s", h.format, SurrogateKeys, CacheTags)
 	}
 	if c.Header != "" {
-		name, value, ok := strings.Cut(c.Header, ":")
+		name, value, ok := strings.Cut(c.Header.Reveal(), ":")
 		h.name, h.value = http.CanonicalHeaderKey(strings.TrimSpace(name)), strings.TrimSpace(value)
-		if !ok || h.name == "" || h.value == "" || strings.ContainsAny(c.Header, "\r\n") || strings.ContainsAny(h.name, " \t") {
+		if !ok || h.name == "" || h.value == "" || strings.ContainsAny(c.Header.Reveal(), "\r\n") || strings.ContainsAny(h.name, " \t") {
 			return nil, survey.Errorf(survey.Invalid, "purge header is not like Name: value")
 		}
 	}

@@ -44,7 +44,7 @@ func (p *proc) run(ctx context.Context) error {
 // probe tries all the time to read what it must not, until stopped.
 func (n *network) probe(ctx context.Context, r *Report) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
-	st, err := store.Open(ctx, store.Config{Endpoint: "http://" + n.front.addr, AccessKey: n.secrets.Key, SecretKey: n.secrets.Secret})
+	st, err := store.Open(ctx, store.Config{Endpoint: "http://" + n.front.addr, AccessKey: n.secrets.Key, SecretKey: survey.Secret(n.secrets.Secret)})
 	if err != nil {
 		r.Violations = append(r.Violations, "the prober cannot open the store: "+err.Error())
 		return cancel
@@ -167,7 +167,7 @@ func (n *network) check(ctx context.Context, r *Report) error {
 		}
 	}
 	// What was acknowledged is there, byte for byte.
-	st, err := store.Open(ctx, store.Config{Endpoint: "http://" + n.front.addr, AccessKey: n.secrets.Key, SecretKey: n.secrets.Secret})
+	st, err := store.Open(ctx, store.Config{Endpoint: "http://" + n.front.addr, AccessKey: n.secrets.Key, SecretKey: survey.Secret(n.secrets.Secret)})
 	if err != nil {
 		return err
 	}

@@ -35,7 +35,7 @@ func TestABackupRestoresTheStateAndTheObjectsAndRefusesWhatIsSpoilt(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			ctx := t.Context()
 			home, home2, dir := t.TempDir(), filepath.Join(t.TempDir(), "new"), filepath.Join(t.TempDir(), "backup")
-			set := settings{Home: home, State: fresh(t, home), S3Listen: "127.0.0.1:0", S3Prefix: name + "-", Models: t.TempDir()}
+			set := settings{Home: home, State: survey.Secret(fresh(t, home)), S3Listen: "127.0.0.1:0", S3Prefix: name + "-", Models: t.TempDir()}
 			goHome(t)
 			p, err := openPlatform(ctx, set, slog.New(slog.DiscardHandler))
 			if err != nil {
@@ -58,7 +58,7 @@ func TestABackupRestoresTheStateAndTheObjectsAndRefusesWhatIsSpoilt(t *testing.T
 					t.Fatal(err)
 				}
 			}
-			where := []string{"--home", home, "--state", set.State, "--s3", p.s3.Endpoint, "--s3-key", p.secrets.S3Key, "--s3-secret", p.secrets.S3Secret}
+			where := []string{"--home", home, "--state", set.State.Reveal(), "--s3", p.s3.Endpoint, "--s3-key", p.secrets.S3Key, "--s3-secret", p.secrets.S3Secret.Reveal()}
 			if code, out := run(t, append([]string{"backup", dir, "--objects", "--s3-prefix", name + "-"}, where...)...); code != 0 || !strings.Contains(out, "6 files") {
 				t.Fatal(code, out)
 			}
@@ -82,7 +82,7 @@ func TestABackupRestoresTheStateAndTheObjectsAndRefusesWhatIsSpoilt(t *testing.T
 			bad := bytes.Clone(good)
 			bad[len(bad)/2] ^= 1
 			os.WriteFile(dump, bad, 0o600)
-			there := []string{"--home", home2, "--state", fresh(t, home2), "--s3", p.s3.Endpoint, "--s3-key", p.secrets.S3Key, "--s3-secret", p.secrets.S3Secret}
+			there := []string{"--home", home2, "--state", fresh(t, home2), "--s3", p.s3.Endpoint, "--s3-key", p.secrets.S3Key, "--s3-secret", p.secrets.S3Secret.Reveal()}
 			restore := append([]string{"restore", dir, "--s3-prefix", name + "-new-"}, there...)
 			if code, out := run(t, restore...); code != ExitInput || !strings.Contains(out, "not what was backed up") {
 				t.Fatal(code, out)
@@ -102,7 +102,7 @@ func TestABackupRestoresTheStateAndTheObjectsAndRefusesWhatIsSpoilt(t *testing.T
 				t.Fatal(code, out)
 			}
 
-			db, err := state.Open(ctx, settings{Home: home2, State: there[3]}.database(), nil)
+			db, err := state.Open(ctx, settings{Home: home2, State: survey.Secret(there[3])}.database(), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -116,7 +116,7 @@ func (q *queries) run(ctx context.Context) error {
 // keyAccess lets in customers' keys with the scope datasets, and the operator.
 type keyAccess struct {
 	db       *state.DB
-	operator string
+	operator survey.Secret
 	limits   query.Limits
 
 	mu       sync.Mutex
@@ -124,7 +124,7 @@ type keyAccess struct {
 }
 
 func (a *keyAccess) Admit(ctx context.Context, secret string, count bool) (flight.Grant, error) {
-	if a.operator != "" && subtle.ConstantTimeCompare([]byte(secret), []byte(a.operator)) == 1 {
+	if a.operator != "" && subtle.ConstantTimeCompare([]byte(secret), []byte(a.operator.Reveal())) == 1 {
 		return flight.Grant{ID: "operator", Limits: a.limits}, nil
 	}
 	now := time.Now()

@@ -76,7 +76,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 	}, "free some space: originals are kept until they expire")
 	if c.State != "" {
 		check("PostgreSQL", func() (string, error) {
-			db, err := state.Open(ctx, c.State, e.log)
+			db, err := state.Open(ctx, c.State.Reveal(), e.log)
 			if err != nil {
 				return "", err
 			}

@@ -23,10 +23,10 @@ import (
 
 // foldSettings are shared by the verbs that fold.
 type foldSettings struct {
-	ClickHouse   string `name:"clickhouse" help:"Fold on this ClickHouse server instead of here: its HTTP address, user and password in it if it needs them. It must be able to read the files itself." env:"ROADCOMB_CLICKHOUSE" placeholder:"URL"`
-	ClickHouseS3 string `name:"clickhouse-s3" help:"Address by which ClickHouse reaches the object store, when it differs from --s3." env:"ROADCOMB_CLICKHOUSE_S3" placeholder:"URL"`
-	Memory       int    `help:"Most memory in MB that the fold holds before it uses the disk." default:"2048"`
-	Threads      int    `help:"Threads of the fold; 0 means one for each core." default:"0"`
+	ClickHouse   survey.Secret `name:"clickhouse" help:"Fold on this ClickHouse server instead of here: its HTTP address, user and password in it if it needs them. It must be able to read the files itself." env:"ROADCOMB_CLICKHOUSE" placeholder:"URL"`
+	ClickHouseS3 string        `name:"clickhouse-s3" help:"Address by which ClickHouse reaches the object store, when it differs from --s3." env:"ROADCOMB_CLICKHOUSE_S3" placeholder:"URL"`
+	Memory       int           `help:"Most memory in MB that the fold holds before it uses the disk." default:"2048"`
+	Threads      int           `help:"Threads of the fold; 0 means one for each core." default:"0"`
 }
 
 type cellsFoldCmd struct {
@@ -84,7 +84,7 @@ func (s foldSettings) run(ctx context.Context, parts []fold.Part, out string, so
 	}
 	var remote *fold.ClickHouse
 	if s.ClickHouse != "" {
-		remote = &fold.ClickHouse{URL: s.ClickHouse, Source: source}
+		remote = &fold.ClickHouse{URL: s.ClickHouse.Reveal(), Source: source}
 	}
 	return fold.Run(ctx, parts, out, local, remote)
 }
@@ -206,7 +206,7 @@ func (p *platform) foldLake(ctx context.Context, s foldSettings, out string) (fo
 	if s.ClickHouseS3 != "" {
 		endpoint = s.ClickHouseS3
 	}
-	return s.run(ctx, parts, out, fold.S3Source(endpoint, p.set.S3Prefix+string(store.Lake), key, secret))
+	return s.run(ctx, parts, out, fold.S3Source(endpoint, p.set.S3Prefix+string(store.Lake), key, secret.Reveal()))
 }
 
 // fetch brings files of the lake to this machine, each checked against its hash; release removes them.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/api/keys"
 )
 
@@ -21,8 +22,8 @@ type keysCmd struct {
 
 // stateSettings say which database, for verbs that need nothing else.
 type stateSettings struct {
-	Home  string `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
-	State string `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
+	Home  string        `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	State survey.Secret `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
 }
 
 func (s stateSettings) open(ctx context.Context, e *environ) (*state.DB, error) {

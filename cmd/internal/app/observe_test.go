@@ -57,7 +57,7 @@ func TestOneTraceShowsADriveFromUploadToPayout(t *testing.T) {
 	if err := p.lab.Check(ctx); err != nil {
 		t.Skipf("nothing can be published on this machine (make setup): %v", err)
 	}
-	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken.Reveal()); err != nil {
 		t.Fatal(err)
 	}
 	p.ingest.Config.KeepAllFor = localContributor
@@ -81,7 +81,7 @@ func TestOneTraceShowsADriveFromUploadToPayout(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	client := upload.Client{BaseURL: srv.URL, Token: p.secrets.DriverToken}
+	client := upload.Client{BaseURL: srv.URL, Token: p.secrets.DriverToken.Reveal()}
 	if _, err := client.Upload(ctx, []string{dir}, survey.UploadOptions{TrimMeters: -1}, nil); err != nil {
 		t.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func TestOneTraceShowsADriveFromUploadToPayout(t *testing.T) {
 		if s.SpanContext.TraceID().String() == trace {
 			names[s.Name] = true
 		}
-		if text := fmt.Sprint(s.Attributes); strings.Contains(text, "43.7") || strings.Contains(text, p.secrets.DriverToken) {
+		if text := fmt.Sprint(s.Attributes); strings.Contains(text, "43.7") || strings.Contains(text, p.secrets.DriverToken.Reveal()) {
 			t.Errorf("span %s tells too much: %s", s.Name, text)
 		}
 	}
@@ -130,10 +130,10 @@ func TestOneTraceShowsADriveFromUploadToPayout(t *testing.T) {
 		h.ServeHTTP(w, r)
 		return w.Code, w.Body.String()
 	}
-	if code, body := get("/metrics", p.secrets.Operator); code != 200 || !strings.Contains(body, `roadcomb_jobs_total{kind="vision",outcome="done"} 1`) || !strings.Contains(body, "roadcomb_workers_alive 1") {
+	if code, body := get("/metrics", p.secrets.Operator.Reveal()); code != 200 || !strings.Contains(body, `roadcomb_jobs_total{kind="vision",outcome="done"} 1`) || !strings.Contains(body, "roadcomb_workers_alive 1") {
 		t.Error(code, body)
 	}
-	if code, body := get("/v1/operator/queue", p.secrets.Operator); code != 200 || !strings.Contains(body, `"workers":1`) || !strings.Contains(body, `"kind":"vision"`) {
+	if code, body := get("/v1/operator/queue", p.secrets.Operator.Reveal()); code != 200 || !strings.Contains(body, `"workers":1`) || !strings.Contains(body, `"kind":"vision"`) {
 		t.Error(code, body)
 	}
 	if code, body := get("/readyz", ""); code != http.StatusOK {

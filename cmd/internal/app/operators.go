@@ -260,7 +260,7 @@ type opsSettings struct {
 type oidcSettings struct {
 	Issuer string            `help:"OpenID Connect provider that operators log in through." env:"ROADCOMB_OIDC_ISSUER" placeholder:"URL"`
 	Client string            `help:"Id of this network at the provider." env:"ROADCOMB_OIDC_CLIENT" placeholder:"ID"`
-	Secret string            `help:"Secret of this network at the provider." env:"ROADCOMB_OIDC_SECRET" placeholder:"SECRET"`
+	Secret survey.Secret     `help:"Secret of this network at the provider." env:"ROADCOMB_OIDC_SECRET" placeholder:"SECRET"`
 	Claim  string            `help:"Claim that holds the role or roles; a dot goes into an object." default:"roles" env:"ROADCOMB_OIDC_CLAIM"`
 	Roles  map[string]string `help:"What the claim's values mean: value=role, separated by semicolons. Values that are the name of a role mean it." env:"ROADCOMB_OIDC_ROLES" placeholder:"VALUE=ROLE"`
 }

@@ -112,7 +112,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 	defer stopWorkers()
 
 	watch := newWatcher(e.stderr)
-	client := upload.Client{BaseURL: base, Token: p.secrets.DriverToken}
+	client := upload.Client{BaseURL: base, Token: p.secrets.DriverToken.Reveal()}
 	res, err := client.Upload(ctx, c.Paths, survey.UploadOptions{CapturedAt: c.CapturedAt, AssumeSpeed: c.AssumeSpeed, ClockOffset: c.ClockOffset, TrimMeters: c.Trim, Client: "roadcomb process"}, watch.progress)
 	watch.done()
 	if err != nil {

@@ -204,7 +204,7 @@ func (c *rewardsPublishCmd) Run(ctx context.Context, e *environ) error {
 
 // ensureLocal registers this machine's own contributor, whom its owner answers for.
 func (p *platform) ensureLocal(ctx context.Context) error {
-	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken); err != nil {
+	if err := ingestapi.EnsureContributor(ctx, p.db, localContributor, "local", p.secrets.DriverToken.Reveal()); err != nil {
 		return err
 	}
 	_, err := p.rewards.Enrol(ctx, localContributor, "", "operator", "footage of the owner of this network")

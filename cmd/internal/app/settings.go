@@ -24,21 +24,21 @@ import (
 // settings are shared by the verbs that open the platform. The zero addresses mean the embedded servers under Home.
 type settings struct {
 	cacheSettings
-	Home     string   `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
-	State    string   `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
-	S3       string   `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
-	S3Key    string   `name:"s3-key" help:"Access key of the object store." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
-	S3Secret string   `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
-	S3Region string   `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
-	S3Prefix string   `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
-	S3Public string   `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
-	S3Listen string   `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
-	Models   string   `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
-	Roads    string   `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
-	Jobs     int      `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
-	Vision   int      `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
-	Hide     []string `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
-	Features string   `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
+	Home     string        `help:"Data folder of the embedded servers." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	State    survey.Secret `help:"State database: a postgres:// URL; empty for SQLite in the data folder." env:"ROADCOMB_STATE" placeholder:"URL"`
+	S3       string        `name:"s3" help:"Object store: http(s)://host:port of any S3 server; empty for the embedded one." env:"ROADCOMB_S3" placeholder:"URL"`
+	S3Key    string        `name:"s3-key" help:"Access key of the object store." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
+	S3Secret survey.Secret `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
+	S3Region string        `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
+	S3Prefix string        `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
+	S3Public string        `name:"s3-public" help:"Address that uploaders reach the object store by, when it differs." env:"ROADCOMB_S3_PUBLIC" placeholder:"URL"`
+	S3Listen string        `name:"s3-listen" help:"Where the embedded object store listens." default:"127.0.0.1:9000" env:"ROADCOMB_S3_LISTEN" placeholder:"ADDR"`
+	Models   string        `help:"Folder of privacy models; empty for the ones that set-up installed. A folder without them publishes nothing." env:"ROADCOMB_MODELS" placeholder:"DIR" type:"path"`
+	Roads    string        `help:"OSM extract (.osm.pbf): drives are matched to its roads, and covered metres counted; empty counts none. The same file for every process." env:"ROADCOMB_ROADS" placeholder:"FILE" type:"path"`
+	Jobs     int           `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
+	Vision   int           `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
+	Hide     []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
+	Features string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 
@@ -49,9 +49,9 @@ type settings struct {
 
 // cacheSettings name the cache in front of the map, if there is one.
 type cacheSettings struct {
-	Purge       string `name:"purge-url" help:"Cache in front of the map: where it takes surrogate keys of what changed." env:"ROADCOMB_PURGE_URL" placeholder:"URL"`
-	PurgeFormat string `name:"purge-format" help:"How that cache takes keys: surrogate-key (Fastly) or cache-tag (Cloudflare)." enum:"surrogate-key,cache-tag" default:"surrogate-key" env:"ROADCOMB_PURGE_FORMAT"`
-	PurgeHeader string `name:"purge-header" help:"Header with that cache's credential." env:"ROADCOMB_PURGE_HEADER" placeholder:"NAME: VALUE"`
+	Purge       string        `name:"purge-url" help:"Cache in front of the map: where it takes surrogate keys of what changed." env:"ROADCOMB_PURGE_URL" placeholder:"URL"`
+	PurgeFormat string        `name:"purge-format" help:"How that cache takes keys: surrogate-key (Fastly) or cache-tag (Cloudflare)." enum:"surrogate-key,cache-tag" default:"surrogate-key" env:"ROADCOMB_PURGE_FORMAT"`
+	PurgeHeader survey.Secret `name:"purge-header" help:"Header with that cache's credential." env:"ROADCOMB_PURGE_HEADER" placeholder:"NAME: VALUE"`
 }
 
 func (c cacheSettings) hook(db *state.DB) (*purge.Hook, error) {
@@ -61,7 +61,7 @@ func (c cacheSettings) hook(db *state.DB) (*purge.Hook, error) {
 // database is the address of the state database.
 func (s settings) database() string {
 	if s.State != "" {
-		return s.State
+		return s.State.Reveal()
 	}
 	return "sqlite:" + filepath.Join(s.Home, "state.db")
 }
@@ -88,26 +88,26 @@ func (s settings) features() visionworker.Features {
 
 // secrets are made once for a data folder and kept in it, readable by its owner only.
 type secrets struct {
-	S3Key       string `name:"s3-key" json:"s3_key"`
-	S3Secret    string `name:"s3-secret" json:"s3_secret"`
-	DriverToken string `json:"driver_token"` // of the local contributor
-	Operator    string `json:"operator_token"`
-	SigningKey  string `json:"signing_key"` // Ed25519 seed in base64: signs the archive
+	S3Key       string        `json:"s3_key"`
+	S3Secret    survey.Secret `json:"s3_secret"`
+	DriverToken survey.Secret `json:"driver_token"` // of the local contributor
+	Operator    survey.Secret `json:"operator_token"`
+	SigningKey  survey.Secret `json:"signing_key"` // Ed25519 seed in base64: signs the archive
 }
 
 // signer is the network's key. It is nil for secrets that hold none.
 func (s secrets) signer() ed25519.PrivateKey {
-	seed, err := base64.StdEncoding.DecodeString(s.SigningKey)
+	seed, err := base64.StdEncoding.DecodeString(s.SigningKey.Reveal())
 	if err != nil || len(seed) != ed25519.SeedSize {
 		return nil
 	}
 	return ed25519.NewKeyFromSeed(seed)
 }
 
-func newSigningKey() string {
+func newSigningKey() survey.Secret {
 	seed := make([]byte, ed25519.SeedSize)
 	rand.Read(seed) // never fails
-	return base64.StdEncoding.EncodeToString(seed)
+	return survey.Secret(base64.StdEncoding.EncodeToString(seed))
 }
 
 // loadSecrets reads the data folder's secrets, making them on first use.
@@ -134,7 +134,7 @@ func loadSecrets(home string) (secrets, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secrets{}, survey.Errorf(survey.Unavailable, "secrets: %w", err)
 	}
-	s := secrets{S3Key: "roadcomb", S3Secret: random(20), DriverToken: random(20), Operator: random(20), SigningKey: newSigningKey()}
+	s := secrets{S3Key: "roadcomb", S3Secret: survey.Secret(random(20)), DriverToken: survey.Secret(random(20)), Operator: survey.Secret(random(20)), SigningKey: newSigningKey()}
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
 	}
@@ -142,7 +142,8 @@ func loadSecrets(home string) (secrets, error) {
 }
 
 func (s secrets) write(path string) error {
-	b, err := json.MarshalIndent(s, "", " ")
+	b, err := json.MarshalIndent(map[string]string{"s3_key": s.S3Key, "s3_secret": s.S3Secret.Reveal(), "driver_token": s.DriverToken.Reveal(),
+		"operator_token": s.Operator.Reveal(), "signing_key": s.SigningKey.Reveal()}, "", " ")
 	if err != nil {
 		return err
 	}

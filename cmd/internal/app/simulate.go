@@ -22,21 +22,21 @@ type simCmd struct {
 }
 
 type simulateRunCmd struct {
-	Server       string    `help:"The server; on this machine only." default:"http://127.0.0.1:8080" env:"ROADCOMB_SERVER" placeholder:"URL"`
-	Home         string    `help:"Data folder of the server, whose secrets.json holds the operator's token." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
-	Operator     string    `help:"The operator's token, if not that of --home." env:"ROADCOMB_OPERATOR" placeholder:"TOKEN"`
-	Out          string    `help:"Folder for truth.jsonl, outcome.jsonl and summary.json." required:"" type:"path" placeholder:"DIR"`
-	Contributors int       `help:"Drivers." default:"20"`
-	Drives       int       `help:"Drives of each, one a day." default:"1"`
-	Frames       int       `help:"Frames of a drive, 8 m apart; at least 40." default:"60"`
-	Rate         float64   `help:"Drives begun a second; 0 means as fast as they go." default:"0"`
-	Parallel     int       `help:"Drives under way at a time." default:"16"`
-	Start        time.Time `help:"Day of the first drives; default: as many days before today as there are drives." placeholder:"TIME"`
-	Seed         uint64    `help:"The same seed gives the same drives." default:"1"`
-	Faulty       float64   `help:"Share of drives with a fault of the device." default:"0.1"`
-	Attackers    int       `help:"Drivers who also cheat, in each of the known ways by turns." default:"0"`
-	OSM          string    `name:"osm" help:"OSM extract whose streets are driven; empty for a grid." type:"path" placeholder:"FILE.osm.pbf"`
-	JSON         bool      `help:"Print the summary as JSON."`
+	Server       string        `help:"The server; on this machine only." default:"http://127.0.0.1:8080" env:"ROADCOMB_SERVER" placeholder:"URL"`
+	Home         string        `help:"Data folder of the server, whose secrets.json holds the operator's token." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	Operator     survey.Secret `help:"The operator's token, if not that of --home." env:"ROADCOMB_OPERATOR" placeholder:"TOKEN"`
+	Out          string        `help:"Folder for truth.jsonl, outcome.jsonl and summary.json." required:"" type:"path" placeholder:"DIR"`
+	Contributors int           `help:"Drivers." default:"20"`
+	Drives       int           `help:"Drives of each, one a day." default:"1"`
+	Frames       int           `help:"Frames of a drive, 8 m apart; at least 40." default:"60"`
+	Rate         float64       `help:"Drives begun a second; 0 means as fast as they go." default:"0"`
+	Parallel     int           `help:"Drives under way at a time." default:"16"`
+	Start        time.Time     `help:"Day of the first drives; default: as many days before today as there are drives." placeholder:"TIME"`
+	Seed         uint64        `help:"The same seed gives the same drives." default:"1"`
+	Faulty       float64       `help:"Share of drives with a fault of the device." default:"0.1"`
+	Attackers    int           `help:"Drivers who also cheat, in each of the known ways by turns." default:"0"`
+	OSM          string        `name:"osm" help:"OSM extract whose streets are driven; empty for a grid." type:"path" placeholder:"FILE.osm.pbf"`
+	JSON         bool          `help:"Print the summary as JSON."`
 }
 
 func (simulateRunCmd) Help() string {
@@ -88,7 +88,7 @@ func (c *simulateRunCmd) Run(ctx context.Context, e *environ) error {
 	if err := p.WriteTruth(filepath.Join(c.Out, "truth.jsonl")); err != nil {
 		return err
 	}
-	accounts, err := fleet.Register(ctx, c.Server, c.Operator, p.Accounts(), c.Seed)
+	accounts, err := fleet.Register(ctx, c.Server, c.Operator.Reveal(), p.Accounts(), c.Seed)
 	if err != nil {
 		return err
 	}

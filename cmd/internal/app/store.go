@@ -22,7 +22,7 @@ func (c *storeCmd) Run(ctx context.Context, e *environ) error {
 	if err != nil {
 		return err
 	}
-	s, err := embeds3.Start(ctx, filepath.Join(c.Home, "objects"), c.Listen, sec.S3Key, sec.S3Secret)
+	s, err := embeds3.Start(ctx, filepath.Join(c.Home, "objects"), c.Listen, sec.S3Key, sec.S3Secret.Reveal())
 	if err != nil {
 		return err
 	}

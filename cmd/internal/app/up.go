@@ -138,7 +138,7 @@ func (c *upCmd) footage(ctx context.Context, e *environ, p *platform, base strin
 	}
 	if len(paths) > 0 {
 		watch := newWatcher(e.stderr)
-		client := upload.Client{BaseURL: base, Token: p.secrets.DriverToken, Cache: filepath.Join(c.Home, "hashes.json")}
+		client := upload.Client{BaseURL: base, Token: p.secrets.DriverToken.Reveal(), Cache: filepath.Join(c.Home, "hashes.json")}
 		res, err := client.Upload(ctx, paths, survey.UploadOptions{TrimMeters: c.Trim, Client: "roadcomb up"}, watch.progress)
 		watch.done()
 		if err != nil {

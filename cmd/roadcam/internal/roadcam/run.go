@@ -42,11 +42,11 @@ Exit codes: 0 done, all accepted; 1 internal fault; 2 usage, token or missing pa
 Example: roadcam upload ~/Videos/drive-1 --server https://map.example.org`
 
 type cli struct {
-	Server    string `help:"Address of the network." env:"ROADCAM_SERVER" default:"http://127.0.0.1:8080" placeholder:"URL"`
-	Token     string `help:"Your token. Better in the environment or a file: others on this machine can see flags." env:"ROADCAM_TOKEN" placeholder:"TOKEN"`
-	TokenFile string `help:"File that holds your token." env:"ROADCAM_TOKEN_FILE" type:"path" placeholder:"FILE"`
-	JSON      bool   `help:"Print the result as JSON."`
-	Key       string `help:"File of this device's key; uploads are signed if it exists." env:"ROADCAM_KEY" placeholder:"FILE"`
+	Server    string        `help:"Address of the network." env:"ROADCAM_SERVER" default:"http://127.0.0.1:8080" placeholder:"URL"`
+	Token     survey.Secret `help:"Your token. Better in the environment or a file: others on this machine can see flags." env:"ROADCAM_TOKEN" placeholder:"TOKEN"`
+	TokenFile string        `help:"File that holds your token." env:"ROADCAM_TOKEN_FILE" type:"path" placeholder:"FILE"`
+	JSON      bool          `help:"Print the result as JSON."`
+	Key       string        `help:"File of this device's key; uploads are signed if it exists." env:"ROADCAM_KEY" placeholder:"FILE"`
 
 	Upload uploadCmd `cmd:"" help:"Send files and folders, and wait for the verdict on each file."`
 	Device deviceCmd `cmd:"" help:"Make this device's key, if there is none, and register it: signed uploads earn more trust."`
@@ -131,7 +131,7 @@ func codeOf(ctx context.Context, err error) int {
 }
 
 func (e environ) client() (*upload.Client, error) {
-	tok := e.c.Token
+	tok := e.c.Token.Reveal()
 	if tok == "" && e.c.TokenFile != "" {
 		b, err := os.ReadFile(e.c.TokenFile)
 		if err != nil {
