@@ -101,18 +101,17 @@ func TestTheServerIsKilledWhileADriveArrivesAndNothingIsLost(t *testing.T) {
 	at := []func(upload.Progress) bool{
 		func(p upload.Progress) bool { return p.Stage == upload.StageUpload && p.Done > total/10 },
 		func(p upload.Progress) bool { return p.Stage == upload.StageUpload && p.Done > total/2 },
-		func(p upload.Progress) bool { return p.Stage == upload.StageUpload && p.Done > total*9/10 },
+		func(p upload.Progress) bool { return p.Stage != upload.StageUpload || p.Done > total*9/10 },
 		func(p upload.Progress) bool { return p.Stage == upload.StageProcess && p.Done > 0 },
 	}
 	client := upload.Client{BaseURL: "http://" + web, Token: sec.Token, Parallel: 2}
 	res, err := client.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, func(p upload.Progress) {
-		n := int(kills.Load())
-		if n >= len(at) || !at[n](p) {
+		if n := int(kills.Load()); n >= len(at) || !at[n](p) {
 			return
 		}
-		select {
-		case dying <- struct{}{}:
-		default:
+		dying <- struct{}{} // not before it is back from the last death
+		if n := int(kills.Load()); n >= len(at) || !at[n](p) {
+			<-dying
 			return
 		}
 		kills.Add(1)
