@@ -104,6 +104,7 @@ func Register(mux httpx.Mux, hapi huma.API, d Deps) *Server {
 	s.registerFrames(mux, hapi)
 	s.registerCustomers(mux, hapi)
 	s.registerSTAC(mux, hapi)
+	s.registerPanoramax(mux, hapi)
 	s.registerOGC(mux, hapi)
 	s.registerFeatures(mux, hapi)
 	s.registerPurge(hapi)

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roadcomb/roadcomb/pkg/httpx"
-	"github.com/roadcomb/roadcomb/tiles/api"
 	"github.com/roadcomb/roadcomb/tiles/api/keys"
 )
 
@@ -25,11 +21,7 @@ func TestGeneratedClientsRunAsDocumented(t *testing.T) {
 	if os.Getenv("ROADCOMB_INTEROP_CLIENTS") == "" {
 		t.Skip("set ROADCOMB_INTEROP_CLIENTS=1: it needs npm and the Go module proxy")
 	}
-	mux := http.NewServeMux()
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	s := newShop(t, api.Config{}, keys.Options{Credits: 10_000, PerMinute: 1000})
-	api.Register(mux, httpx.NewAPI(mux, "roadcomb", "1"), api.Deps{DB: s.db, Store: s.st, Config: api.Config{PublicURL: srv.URL}})
+	s, srv := served(t, keys.Options{Credits: 10_000, PerMinute: 1000})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	at := s.Signs[0].Point

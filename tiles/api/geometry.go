@@ -73,6 +73,88 @@ func newArea(g Geometry, meters float64) (area, error) {
 	return area{}, survey.Errorf(survey.Invalid, "geometry type %.40q is not Polygon, MultiPolygon, Point or LineString", g.Type)
 }
 
+// anyGeometry is a GeoJSON geometry of any type.
+type anyGeometry struct {
+	Geometry
+	Geometries []anyGeometry `json:"geometries"`
+}
+
+// area is what lies in the geometry, or within meters of its points and lines.
+func (g anyGeometry) area(meters float64) (area, error) {
+	parts, err := g.parts(0)
+	if err != nil {
+		return area{}, err
+	}
+	var all []area
+	corners := 0
+	for _, p := range parts {
+		a, err := newArea(p, meters)
+		if err != nil {
+			return area{}, err
+		}
+		for _, q := range a.polygons {
+			corners += len(q.Outer)
+		}
+		if corners > 4*maxCorners {
+			return area{}, survey.Errorf(survey.Invalid, "the geometry has too many positions")
+		}
+		all = append(all, a)
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	out := area{inside: func(p geo.Point) bool {
+		return slices.ContainsFunc(all, func(a area) bool { return a.inside(p) })
+	}}
+	for _, a := range all {
+		out.polygons, out.m2 = append(out.polygons, a.polygons...), out.m2+a.m2
+	}
+	return out, nil
+}
+
+// parts are the geometries of one piece, or MultiPolygons, that it consists of.
+func (g anyGeometry) parts(depth int) ([]Geometry, error) {
+	single := map[string]string{"MultiPoint": "Point", "MultiLineString": "LineString"}[g.Type]
+	var out []Geometry
+	switch {
+	case depth > 4:
+		return nil, survey.Errorf(survey.Invalid, "collections lie in each other more than %d deep", depth)
+	case single != "":
+		var cs []json.RawMessage
+		if err := strict(g.Coordinates, &cs); err != nil {
+			return nil, err
+		}
+		for _, c := range cs {
+			out = append(out, Geometry{Type: single, Coordinates: c})
+		}
+	case g.Type == "GeometryCollection":
+		for _, o := range g.Geometries {
+			ps, err := o.parts(depth + 1)
+			if err != nil {
+				return nil, err
+			}
+			out = append(out, ps...)
+		}
+	default:
+		return []Geometry{g.Geometry}, nil
+	}
+	if len(out) == 0 || len(out) > maxCorners {
+		return nil, survey.Errorf(survey.Invalid, "a %s has 1 to %d parts, this one %d", g.Type, maxCorners, len(out))
+	}
+	return out, nil
+}
+
+// bounds is a box around the area; ok is false when it spans half the globe or more.
+func (a area) bounds() (b geo.Bounds, ok bool) {
+	b = geo.Bounds{West: 180, South: 90, East: -180, North: -90}
+	for _, p := range a.polygons {
+		for _, c := range p.Outer {
+			b = geo.Bounds{West: min(b.West, c.Lon), South: min(b.South, c.Lat), East: max(b.East, c.Lon), North: max(b.North, c.Lat)}
+		}
+	}
+	return b, b.East-b.West < 180
+}
+
 func strict(b json.RawMessage, v any) error {
 	d := json.NewDecoder(bytes.NewReader(b))
 	if err := d.Decode(v); err != nil {

@@ -142,7 +142,7 @@ func ogcLayer(r *http.Request, v *view) (*layer, error) {
 
 func (s *Server) ogcLanding(*http.Request, *view) (any, error) {
 	return object{"title": "roadcomb", "description": "Street imagery and its coverage as tiles.", "attribution": s.Attribution, "links": []object{
-		s.link("self", typeJSON, ogcRoot), s.link("service-desc", "application/vnd.oai.openapi+json;version=3.1", "/v1/openapi.json"),
+		s.link("self", typeJSON, ogcRoot), s.link("service-desc", typeOpenAPI, "/v1/openapi.json"),
 		s.link("conformance", typeJSON, ogcRoot+"/conformance"), s.link(ogcRel+"conformance", typeJSON, ogcRoot+"/conformance"),
 		s.link("data", typeJSON, ogcRoot+"/collections"), s.link(ogcRel+"data", typeJSON, ogcRoot+"/collections"),
 		s.link(ogcRel+"tiling-schemes", typeJSON, ogcRoot+"/tileMatrixSets"),

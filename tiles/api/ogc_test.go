@@ -2,21 +2,12 @@ package api_test
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math"
-	"net/http"
-	"net/http/httptest"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/tiles/api"
-	"github.com/roadcomb/roadcomb/tiles/api/keys"
 )
 
 type ogcLink struct {
@@ -114,26 +105,5 @@ func TestOGCTilesAreFoundByLinksAndAreTheMapsOwn(t *testing.T) {
 		if r := w.get(path); r.StatusCode != 404 {
 			t.Errorf("%s: %d", path, r.StatusCode)
 		}
-	}
-}
-
-// GDAL finds the layers by itself and reads every frame and sign of the town.
-func TestOGCTilesReadByGDAL(t *testing.T) {
-	python := os.Getenv("ROADCOMB_INTEROP_PYTHON")
-	if python == "" {
-		t.Skip("set ROADCOMB_INTEROP_PYTHON to a Python with tiles/api/interop/requirements.txt installed")
-	}
-	mux := http.NewServeMux()
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
-	s := newShop(t, api.Config{}, keys.Options{})
-	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: s.db, Store: s.st, Config: api.Config{PublicURL: srv.URL}})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, python, filepath.Join(dir, "interop", "ogc.py"), srv.URL+"/v1/ogc", fmt.Sprint(len(s.Frames)), fmt.Sprint(len(s.Signs)))
-	said, err := cmd.CombinedOutput()
-	t.Logf("%s", said)
-	if err != nil {
-		t.Fatal(err)
 	}
 }

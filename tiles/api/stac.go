@@ -20,6 +20,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/tiles/schema"
 )
 
 // The STAC API 1.0 side of the map (github.com/radiantearth/stac-api-spec): a drive is a collection, a frame an item, as
@@ -29,8 +30,10 @@ const (
 	stacRoot    = "/v1/stac"
 	stacVersion = "1.0.0"
 	stacLimit   = 1000
+	stacScan    = 20_000 // frames looked at for a page that has some
 	typeGeoJSON = "application/geo+json"
 	typeJSON    = "application/json"
+	typeOpenAPI = "application/openapi+json" // as package huma serves it
 )
 
 var stacClasses = []string{
@@ -97,17 +100,25 @@ func (s *Server) stacLanding(r *http.Request) (any, string, error) {
 	}
 	links := []object{
 		s.link("self", typeJSON, stacRoot), s.link("root", typeJSON, stacRoot),
-		s.link("service-desc", "application/vnd.oai.openapi+json;version=3.1", "/v1/openapi.json"),
+		s.link("service-desc", typeOpenAPI, "/v1/openapi.json"),
 		s.link("conformance", typeJSON, stacRoot+"/conformance"), s.link("data", typeJSON, stacRoot+"/collections"),
 		s.link("search", typeGeoJSON, stacRoot+"/search", "method", "GET"), s.link("search", typeGeoJSON, stacRoot+"/search", "method", "POST"),
 	}
 	// Panoramax's viewer draws its map from here (Web Map Links extension).
-	if v.layers["panoramax"] != nil {
-		links = append(links, s.link("xyz", typeMVT, "/v1/tiles/panoramax/{z}/{x}/{y}.mvt", "title", "Coverage"))
+	if v.layers[schema.Panoramax] != nil {
+		links = append(links, s.link("xyz", typeMVT, "/v1/tiles/"+schema.Panoramax+"/{z}/{x}/{y}.mvt", "title", "Coverage"), s.link("xyz-style", typeJSON, panoramaxStyle, "title", "Coverage, drawn"))
 	}
 	o := object{"type": "Catalog", "stac_version": stacVersion, "id": "roadcomb", "title": "roadcomb", "conformsTo": stacClasses, "links": links,
 		"description":     "Street imagery: drives are collections, frames are items. Faces and number plates are unreadable.",
 		"stac_extensions": []string{"https://stac-extensions.github.io/web-map-links/v1.0.0/schema.json"}}
+	// Not part of a STAC catalog, but where Panoramax's viewer looks for what to show first.
+	t, err := s.totals(r.Context())
+	if err != nil {
+		return nil, "", err
+	}
+	if t.Bounds != nil {
+		o["extent"] = stacExtent(*t.Bounds, t.Oldest.Format(stacLayout), t.Newest.Format(stacLayout))
+	}
 	return o, typeJSON, nil
 }
 
@@ -130,12 +141,18 @@ func (s *Server) collection(ctx context.Context, id string) (object, error) {
 		"type": "Collection", "stac_version": stacVersion, "stac_extensions": []string{"https://stac-extensions.github.io/stats/v0.2.0/schema.json"},
 		"id": id, "title": "Drive of " + a[:10], "description": fmt.Sprintf("A drive of %d frames.", n), "license": s.License,
 		"keywords": []string{"street imagery"}, "stats:items": object{"count": n},
-		"extent": object{"spatial": object{"bbox": [][4]float64{{deg(west), deg(south), deg(east), deg(north)}}}, "temporal": object{"interval": [][2]string{{a, b}}}},
+		"extent": stacExtent([4]float64{deg(west), deg(south), deg(east), deg(north)}, a, b),
 		"links":  []object{s.link("self", typeJSON, self), s.link("root", typeJSON, stacRoot), s.link("parent", typeJSON, stacRoot), s.link("items", typeGeoJSON, self+"/items")},
 	}, nil
 }
 
-func stacTime(us int64) string { return state.Time(us).Format("2006-01-02T15:04:05.000000Z") }
+const stacLayout = "2006-01-02T15:04:05.000000Z"
+
+func stacTime(us int64) string { return state.Time(us).Format(stacLayout) }
+
+func stacExtent(box [4]float64, from, to string) object {
+	return object{"spatial": object{"bbox": [][4]float64{box}}, "temporal": object{"interval": [][2]string{{from, to}}}}
+}
 
 func (s *Server) stacCollection(r *http.Request) (any, string, error) {
 	o, err := s.collection(r.Context(), r.PathValue("id"))
@@ -289,13 +306,13 @@ func (s *Server) stacItems(r *http.Request) (any, string, error) {
 
 // stacQuery is a search as POST has it.
 type stacQuery struct {
-	BBox        []float64 `json:"bbox,omitempty"`
-	Intersects  *Geometry `json:"intersects,omitempty"`
-	DateTime    string    `json:"datetime,omitempty"`
-	IDs         []string  `json:"ids,omitempty"`
-	Collections []string  `json:"collections,omitempty"`
-	Limit       *int      `json:"limit,omitempty"`
-	Token       string    `json:"token,omitempty"`
+	BBox        []float64    `json:"bbox,omitempty"`
+	Intersects  *anyGeometry `json:"intersects,omitempty"`
+	DateTime    string       `json:"datetime,omitempty"`
+	IDs         []string     `json:"ids,omitempty"`
+	Collections []string     `json:"collections,omitempty"`
+	Limit       *int         `json:"limit,omitempty"`
+	Token       string       `json:"token,omitempty"`
 }
 
 // stacFilter collects conditions.
@@ -352,6 +369,21 @@ func (f *stacFilter) bounds(s *Server, b []float64) error {
 	return nil
 }
 
+// area narrows to what may lie in a: its cells, or the box around them when they are too many.
+func (f *stacFilter) area(s *Server, a area) {
+	if cs, err := a.cells(min(8, s.Resolution), 1000); err == nil {
+		f.cells(s, hex.Around(cs))
+		return
+	}
+	const margin = 1e-3 // degrees: a line's middle bulges out of the box around its ends
+	b, narrow := a.bounds()
+	e7 := func(v float64) string { return f.arg(int64(math.Round(v * 1e7))) }
+	f.and("lat_e7 BETWEEN " + e7(b.South-margin) + " AND " + e7(b.North+margin))
+	if narrow {
+		f.and("lon_e7 BETWEEN " + e7(b.West-margin) + " AND " + e7(b.East+margin))
+	}
+}
+
 func (f *stacFilter) cells(s *Server, cs []survey.Cell) {
 	var in []string
 	for _, r := range hex.Ranges(cs, s.Resolution) {
@@ -379,7 +411,7 @@ func (f *stacFilter) time(text string) error {
 			continue
 		}
 		v, err := time.Parse(time.RFC3339Nano, strings.ToUpper(t))
-		if err != nil {
+		if err != nil || strings.Contains(t, ",") { // which Parse takes for a point
 			return survey.Errorf(survey.Invalid, "datetime %.80q is not RFC 3339", text)
 		}
 		at[i] = v
@@ -429,16 +461,12 @@ func (s *Server) stacSearch(r *http.Request) (any, string, error) {
 	inside := func(geo.Point) bool { return true }
 	if q.Intersects != nil {
 		// A frame is a point: what is no area is met within a metre.
-		a, err := newArea(*q.Intersects, 1)
-		if err != nil {
-			return nil, "", err
-		}
-		cs, err := a.cells(min(8, s.Resolution), 1000)
+		a, err := q.Intersects.area(1)
 		if err != nil {
 			return nil, "", err
 		}
 		inside = a.inside
-		f.cells(s, hex.Around(cs))
+		f.area(s, a)
 	}
 	if err := errors.Join(f.time(q.DateTime), f.in("id", q.IDs), f.in("drive_id", q.Collections)); err != nil {
 		return nil, "", err
@@ -450,11 +478,17 @@ func (s *Server) stacSearch(r *http.Request) (any, string, error) {
 	var got []frameRow
 	n := len(f.args)
 	where := fmt.Sprintf("%s AND (captured_at, id) < ($%d, $%d) ORDER BY captured_at DESC, id DESC LIMIT %d", f.where, n+1, n+2, limit+1)
+	scanned, cut := 0, false
 	for len(got) <= limit {
+		// A thin shape in a busy box gives short pages rather than late ones.
+		if cut = scanned > stacScan && len(got) > 0; cut {
+			break
+		}
 		rows, err := s.queryFrames(r.Context(), where, append(f.args[:n:n], us, id)...)
 		if err != nil {
 			return nil, "", err
 		}
+		scanned += len(rows)
 		for _, row := range rows {
 			us, id = row.us, string(row.ID)
 			if inside(row.Position) {
@@ -466,9 +500,12 @@ func (s *Server) stacSearch(r *http.Request) (any, string, error) {
 		}
 	}
 	links := []object{s.link("self", typeGeoJSON, stacRoot+"/search"), s.link("root", typeJSON, stacRoot)}
-	if len(got) > limit {
-		got = got[:limit]
-		token := byTime(got[limit-1])
+	if len(got) > limit || cut {
+		token := encodeCursor(strconv.FormatInt(us, 10), id)
+		if len(got) > limit {
+			got = got[:limit]
+			token = byTime(got[limit-1])
+		}
 		if r.Method == http.MethodPost {
 			l := s.link("next", typeGeoJSON, stacRoot+"/search", "method", "POST")
 			l["merge"], l["body"] = true, object{"token": token}
@@ -506,7 +543,7 @@ func readSearch(r *http.Request) (q stacQuery, err error) {
 		q.BBox = append(q.BBox, f)
 	}
 	if t := v.Get("intersects"); t != "" {
-		q.Intersects = &Geometry{}
+		q.Intersects = &anyGeometry{}
 		if err := json.NewDecoder(bytes.NewReader([]byte(t))).Decode(q.Intersects); err != nil {
 			return q, survey.Errorf(survey.Invalid, "intersects is not a GeoJSON geometry")
 		}

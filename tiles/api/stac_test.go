@@ -1,22 +1,17 @@
 package api_test
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
-	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/api"
 	"github.com/roadcomb/roadcomb/tiles/api/keys"
@@ -213,25 +208,97 @@ func TestSTACDrivesHoldTheirFramesInOrder(t *testing.T) {
 	}
 }
 
-// Clients and validators of other projects read the STAC API: pystac-client walks it and pystac checks every object
-// against the specification's schemas.
-func TestSTACReadByOtherProjects(t *testing.T) {
-	python := os.Getenv("ROADCOMB_INTEROP_PYTHON")
-	if python == "" {
-		t.Skip("set ROADCOMB_INTEROP_PYTHON to a Python with tiles/api/interop/requirements.txt installed")
-	}
-	// The links are absolute, so the address comes before the API.
-	mux := http.NewServeMux()
-	srv := httptest.NewServer(mux)
-	defer srv.Close()
+// A search takes any GeoJSON geometry, however large, and refuses what only looks like a time.
+func TestSTACSearchTakesEveryKindOfGeometry(t *testing.T) {
 	s := newShop(t, api.Config{}, keys.Options{})
-	api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{DB: s.db, Store: s.st, Config: api.Config{PublicURL: srv.URL}})
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, python, filepath.Join(dir, "interop", "stac.py"), srv.URL+"/v1/stac", fmt.Sprint(len(s.Frames)), fmt.Sprint(len(s.Drives)))
-	said, err := cmd.CombinedOutput()
-	t.Logf("%s", said)
-	if err != nil {
-		t.Fatal(err)
+	all := s.every()
+	at := func(i int) []float64 { return []float64{all[i].Position.Lon, all[i].Position.Lat} }
+	is := func(ids ...int) func(api.Frame) bool {
+		return func(f api.Frame) bool {
+			return slices.ContainsFunc(ids, func(i int) bool { return f.Position == all[i].Position })
+		}
+	}
+	everything := func(api.Frame) bool { return true }
+	ring := func(w, so, e, n float64) [][]float64 { return [][]float64{{w, so}, {e, so}, {e, n}, {w, n}, {w, so}} }
+	c := s.Center
+	for name, q := range map[string]struct {
+		g    m
+		want func(api.Frame) bool
+	}{
+		"points":                           {m{"type": "MultiPoint", "coordinates": [][]float64{at(3), at(140)}}, is(3, 140)},
+		"lines":                            {m{"type": "MultiLineString", "coordinates": [][][]float64{{at(7), at(7)}, {at(99), at(99)}}}, is(7, 99)},
+		"collection":                       {m{"type": "GeometryCollection", "geometries": []m{{"type": "Point", "coordinates": at(5)}, {"type": "MultiPoint", "coordinates": [][]float64{at(200)}}}}, is(5, 200)},
+		"country":                          {m{"type": "Polygon", "coordinates": [][][]float64{ring(c.Lon-4, c.Lat-4, c.Lon+4, c.Lat+4)}}, everything},
+		"the middle of a country left out": {m{"type": "Polygon", "coordinates": [][][]float64{ring(c.Lon-4, c.Lat-4, c.Lon+4, c.Lat+4), ring(c.Lon-1, c.Lat-1, c.Lon+1, c.Lat+1)}}, nil},
+		"two countries":                    {m{"type": "MultiPolygon", "coordinates": [][][][]float64{{ring(100, 0, 104, 4)}, {ring(c.Lon-4, c.Lat-4, c.Lon+4, c.Lat+4)}}}, everything},
+		"half the world":                   {m{"type": "Polygon", "coordinates": [][][]float64{ring(-100, -80, 100, 80)}}, everything},
+		"elsewhere":                        {m{"type": "Polygon", "coordinates": [][][]float64{ring(100, 0, 101, 1)}}, nil},
+	} {
+		var want []survey.FrameID
+		for _, f := range all {
+			if q.want != nil && q.want(f) {
+				want = append(want, f.ID)
+			}
+		}
+		var got []survey.FrameID
+		for _, it := range s.crawl(http.MethodPost, m{"intersects": q.g, "limit": 25}) {
+			got = append(got, it.ID)
+		}
+		slices.Sort(want)
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: found %d, want %d", name, len(got), len(want))
+		}
+	}
+	for _, bad := range []m{{"type": "MultiPoint", "coordinates": []float64{}}, {"type": "GeometryCollection"}, {"type": "Circle", "coordinates": at(0)}, {"type": "MultiPoint", "coordinates": [][]float64{{7}}}} {
+		if r := s.post("/v1/stac/search", m{"intersects": bad}); r.StatusCode != 400 {
+			t.Errorf("%v answers %d", bad, r.StatusCode)
+		}
+	}
+	for _, bad := range []string{"1985-04-12T23:20:50,52Z", "1985-04-12", "1985-04-12T23:20:50.52", "1985-04-12 23:20:50Z/.."} {
+		if r := s.get("/v1/stac/search?datetime=" + url.QueryEscape(bad)); r.StatusCode != 400 {
+			t.Errorf("datetime %s answers %d", bad, r.StatusCode)
+		}
+	}
+}
+
+// Panoramax's viewer finds on the landing page where the map is and how to draw it.
+func TestSTACLandingTellsPanoramaxWhatToDraw(t *testing.T) {
+	w := newWorld(t, api.Config{PublicURL: "https://map.example.org", Attribution: "© me"})
+	l := decode[struct {
+		Links  []stacLink
+		Extent struct{ Spatial struct{ BBox [][4]float64 } }
+	}](t, w.get("/v1/stac"))
+	style := ""
+	for _, x := range l.Links {
+		if !strings.HasPrefix(x.Href, "https://map.example.org/v1/") {
+			t.Errorf("link %s goes to %s", x.Rel, x.Href)
+		}
+		if x.Rel == "xyz-style" {
+			style = strings.TrimPrefix(x.Href, "https://map.example.org")
+		}
+	}
+	if len(l.Extent.Spatial.BBox) != 1 || !(l.Extent.Spatial.BBox[0][0] < l.Extent.Spatial.BBox[0][2]) {
+		t.Errorf("extent %v", l.Extent)
+	}
+	st := decode[struct {
+		Version int
+		Sources map[string]struct {
+			Tiles       []string
+			Attribution string
+		}
+		Layers []struct {
+			ID, Source string
+			Layer      string `json:"source-layer"`
+		}
+		Metadata map[string]map[string][]string
+	}](t, w.get(style))
+	if src := st.Sources["geovisio"]; st.Version != 8 || len(src.Tiles) != 1 || src.Tiles[0] != "https://map.example.org/v1/tiles/panoramax/{z}/{x}/{y}.mvt" || src.Attribution != "© me" {
+		t.Errorf("%+v", st)
+	}
+	for i, name := range []string{"grid", "sequences", "pictures"} {
+		if l := st.Layers[i]; l.Layer != name || l.ID != "geovisio_"+name || l.Source != "geovisio" || !slices.Contains(st.Metadata["panoramax:fields"][name], "id") {
+			t.Errorf("layer %d is %+v", i, l)
+		}
 	}
 }

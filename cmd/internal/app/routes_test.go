@@ -131,6 +131,7 @@ var routes = map[string]route{
 	"GET /v1/orders":                                     {who: public},
 	"GET /v1/orders/{id}":                                {who: public, path: "/v1/orders/x"},
 	"GET /v1/tiles":                                      {who: public},
+	"GET /v1/tiles/panoramax/style.json":                 {who: public},
 	"GET /v1/tiles/{file}":                               {who: public, path: "/v1/tiles/images.json"},
 	"GET /v1/tiles/{layer}/{z}/{x}/{y}":                  {who: public, path: "/v1/tiles/images/0/0/0"},
 	"GET /v1/tiles/{layer}/v/{version}/{z}/{x}/{y}":      {who: public, path: "/v1/tiles/images/v/x/0/0/0"},

@@ -1,4 +1,4 @@
-"""Reads a STAC API with pystac-client and checks every object with pystac against the schemas that it ships.
+"""Reads a STAC API with pystac-client and checks every object with pystac against the schemas of the core and the extensions.
 
 usage: stac.py URL FRAMES DRIVES
 """
@@ -8,10 +8,12 @@ import sys
 import urllib.request
 
 import pystac
+import schemas
 from pystac_client import Client
 
 url, frames, drives = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 
+schemas.teach_pystac()
 client = Client.open(url)
 for what in ("core", "collections", "item-search", "ogcapi-features"):
     assert any(what in c for c in client.get_conforms_to()), f"{what} is not among the conformance classes"
@@ -22,7 +24,6 @@ def check(href):
     with urllib.request.urlopen(href) as r:
         d = json.load(r)
     assert d["stac_version"] == "1.0.0", d["stac_version"]
-    d["stac_extensions"] = []  # their schemas live on other hosts; the core ones are part of pystac
     pystac.validation.validate_dict(d)
 
 
