@@ -52,6 +52,12 @@ type Head struct {
 	Hash string `json:"hash"`
 }
 
+// CurrentHead is the head as the database has it; the zero Head before the first act.
+func CurrentHead(ctx context.Context, q state.Querier) (h Head, err error) {
+	err = q.QueryRow(ctx, `SELECT seq, hash FROM audit_head WHERE id = 1`).Scan(&h.Seq, &h.Hash)
+	return h, err
+}
+
 // Begin writes that an act begins; end writes how it ended. When the second cannot be written, the entry of the first
 // stands alone, which verification reports as an act without an end.
 func (o *Operators) Begin(ctx context.Context, by httpx.Actor, act httpx.Act) (end func(outcome, note string), err error) {
@@ -176,8 +182,8 @@ func Verify(ctx context.Context, q state.Querier, known ...Head) (head Head, une
 			break
 		}
 	}
-	var kept Head
-	if err := q.QueryRow(ctx, `SELECT seq, hash FROM audit_head WHERE id = 1`).Scan(&kept.Seq, &kept.Hash); err != nil {
+	kept, err := CurrentHead(ctx, q)
+	if err != nil {
 		return head, nil, err
 	}
 	if kept != head {

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -202,7 +204,10 @@ func (db *DB) takeOver(ctx context.Context) (int, error) {
 	return db.release(ctx, jobs, "its worker ended without a word")
 }
 
-type runningJob struct{ id, attempt, most int64 }
+type runningJob struct {
+	id, attempt, most int64
+	kind              string
+}
 
 // running lists, at most 200, the running jobs whose worker meets the condition.
 func (db *DB) running(ctx context.Context, where string, arg any) ([]runningJob, error) {
@@ -212,7 +217,7 @@ func (db *DB) running(ctx context.Context, where string, arg any) ([]runningJob,
 	if !db.Postgres() {
 		by = `json_extract(attempted_by, '$[#-1]')`
 	}
-	rows, err := db.Query(ctx, `SELECT j.id, j.attempt, j.max_attempts FROM river_job j JOIN workers w ON w.id = `+by+`
+	rows, err := db.Query(ctx, `SELECT j.id, j.attempt, j.max_attempts, j.kind FROM river_job j JOIN workers w ON w.id = `+by+`
 		WHERE j.state = 'running' AND `+where+` ORDER BY j.id LIMIT 200`, arg)
 	if err != nil {
 		return nil, err
@@ -221,7 +226,7 @@ func (db *DB) running(ctx context.Context, where string, arg any) ([]runningJob,
 	var out []runningJob
 	for rows.Next() {
 		var j runningJob
-		if err := rows.Scan(&j.id, &j.attempt, &j.most); err != nil {
+		if err := rows.Scan(&j.id, &j.attempt, &j.most, &j.kind); err != nil {
 			return nil, err
 		}
 		out = append(out, j)
@@ -229,8 +234,12 @@ func (db *DB) running(ctx context.Context, where string, arg any) ([]runningJob,
 	return out, rows.Err()
 }
 
+// mostDeaths is how many attempts a vision job may have in all, those included that its worker's death ended.
+const mostDeaths = 100
+
 // release makes jobs available, and gives up those that used up their attempts: a job that ends its worker each time
-// must not end them all.
+// must not end them all. For a vision job a death costs no attempt: it takes longest, so that a fleet whose machines come
+// and go would give up drives that are innocent, and it finds out by itself on which frame workers die, and leaves that one.
 func (db *DB) release(ctx context.Context, jobs []runningJob, why string) (int, error) {
 	if len(jobs) == 0 {
 		return 0, nil
@@ -238,6 +247,18 @@ func (db *DB) release(ctx context.Context, jobs []runningJob, why string) (int, 
 	ctx, cancel := context.WithTimeout(ctx, DeadAfter/2)
 	defer cancel()
 	now := time.Now().UTC()
+	var free []string
+	for i, j := range jobs {
+		if j.kind == (VisionArgs{}).Kind() && j.most < mostDeaths {
+			jobs[i].most++
+			free = append(free, strconv.FormatInt(j.id, 10))
+		}
+	}
+	if len(free) > 0 { // first: what a crash leaves between the two is one attempt too many
+		if _, err := db.Exec(ctx, `UPDATE river_job SET max_attempts = max_attempts + 1 WHERE id IN (`+strings.Join(free, ",")+`)`); err != nil {
+			return 0, err
+		}
+	}
 	p := riverdriver.JobRescueManyParams{StuckHorizon: now.AddDate(1, 0, 0)} // whatever clock stamped the attempt
 	for _, j := range jobs {
 		msg, err := json.Marshal(rivertype.AttemptError{At: now, Attempt: int(max(j.attempt, 0)), Error: why})

@@ -106,6 +106,66 @@ func TestWhatADeadWorkerHadInHandGoesOnElsewhere(t *testing.T) {
 	})
 }
 
+// Vision finds out by itself on which frame workers die. Where machines come and go, a part that is long in hand must not be
+// given up because many of them went.
+func TestDeathsOfWorkersCostAVisionJobNoAttempt(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		ctx := t.Context()
+		if err := db.Tx(ctx, func(tx *state.Tx) error { return tx.Enqueue(ctx, state.VisionArgs{DriveID: "d"}) }); err != nil {
+			t.Fatal(err)
+		}
+		const deaths = 20 // more than the attempts of such a job
+		taken, hang := make(chan int, deaths), make(chan struct{})
+		work := func(id string, fn func(context.Context, state.VisionArgs) error) state.Worker {
+			h := state.NewHandlers(nil)
+			state.Handle(h, fn)
+			w, err := db.NewWorker(h, state.JobConfig{Vision: 1, Poll: 20 * time.Millisecond, ID: id}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := w.Start(context.WithoutCancel(ctx)); err != nil {
+				t.Fatal(err)
+			}
+			return w
+		}
+		take := func() {
+			t.Helper()
+			select {
+			case <-taken:
+			case <-time.After(state.DeadAfter / 2):
+				t.Fatal("nobody takes the job up")
+			}
+		}
+		var dead []state.Worker
+		t.Cleanup(func() {
+			close(hang)
+			for _, w := range dead {
+				w.StopAndCancel(context.Background())
+			}
+		})
+		for i := range deaths {
+			dead = append(dead, work(fmt.Sprint("dead", i), func(context.Context, state.VisionArgs) error {
+				taken <- i
+				<-hang
+				return errors.New("too late")
+			}))
+			take()
+			if _, err := db.Exec(ctx, `UPDATE workers SET seen_at = 1`); err != nil {
+				t.Fatal(err)
+			}
+		}
+		heir := work("heir", func(context.Context, state.VisionArgs) error { taken <- deaths; return nil })
+		take()
+		if err := heir.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		var left, st = int64(0), ""
+		if err := db.QueryRow(ctx, `SELECT max_attempts - attempt, state FROM river_job`).Scan(&left, &st); err != nil || left != 11 || st != "completed" {
+			t.Fatalf("%d attempts left of 12 when the first counted one began, %s: %v", left, st, err)
+		}
+	})
+}
+
 func argIs(db *state.DB, id string) string {
 	if db.Postgres() {
 		return fmt.Sprintf(`args->>'upload_id' = '%s'`, id)

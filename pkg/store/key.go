@@ -1,6 +1,8 @@
 package store
 
 import (
+	"fmt"
+
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -49,6 +51,12 @@ const SnapshotHead = "snapshot.json"
 
 // EpochKey (ledger) holds one file of a closed epoch.
 func EpochKey(e survey.Epoch, name string) string { return "epochs/" + e.String() + "/" + name }
+
+// AuditHeadKey (ledger) holds where the audit log stood at one time, by the number of its entry; AuditHeads is before all.
+func AuditHeadKey(seq int64) string { return fmt.Sprintf("%s%012d.json", AuditHeads, seq) }
+
+// AuditHeads is what keys of heads of the audit log begin with.
+const AuditHeads = "audit/heads/"
 
 // ArchiveNodeKey (ledger) holds a node of the archive by its CID.
 func ArchiveNodeKey(cid string) string { return "archive/" + cid + ".cbor" }

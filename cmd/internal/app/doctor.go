@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -75,14 +76,21 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		return says, err
 	}, "free some space: originals are kept until they expire")
 	if c.State != "" {
-		check("PostgreSQL", func() (string, error) {
-			db, err := state.Open(ctx, c.State.Reveal(), e.log)
-			if err != nil {
-				return "", err
-			}
-			defer db.Close()
-			return "connected, schema up to date", nil
+		var db *state.DB
+		check("PostgreSQL", func() (_ string, err error) {
+			db, err = state.Open(ctx, c.State.Reveal(), e.log)
+			return "connected, schema up to date", err
 		}, "check --state and that the server runs")
+		if db != nil {
+			defer db.Close()
+			check("clock of PostgreSQL", func() (string, error) {
+				return skew(func() (time.Time, time.Duration, error) {
+					var us int64
+					err := db.QueryRow(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&us)
+					return state.Time(us), 0, err
+				})
+			}, mendClock)
+		}
 	}
 	if c.S3 != "" {
 		check("object store", func() (string, error) {
@@ -93,6 +101,9 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 			s.Close()
 			return "buckets are there", nil
 		}, "check --s3, --s3-key and --s3-secret")
+		check("clock of the object store", func() (string, error) {
+			return skew(func() (time.Time, time.Duration, error) { return dateOf(ctx, c.S3) })
+		}, mendClock)
 	} else {
 		check("port of the object store", func() (string, error) { return free(c.S3Listen) }, "stop what uses it, or choose another with --s3-listen; a running roadcomb up uses it too")
 	}
@@ -134,6 +145,57 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		return exit{ExitInternal, fmt.Sprintf("%d of %d checks failed", bad, len(fs))}
 	}
 	return nil
+}
+
+// mostSkew is how far two machines' clocks may be apart. Object stores refuse signatures 15 minutes off, and a worker counts
+// as dead after half a minute of the database's time; a minute shows that nobody sets one of the clocks.
+const mostSkew = time.Minute
+
+const mendClock = "set both clocks by NTP: signatures expire and workers are missed by them"
+
+// skew asks another machine for its time, known to within a precision, and says how far it is from ours.
+func skew(ask func() (at time.Time, precision time.Duration, err error)) (string, error) {
+	before := time.Now()
+	at, precision, err := ask()
+	if err != nil {
+		return "", err
+	}
+	after := time.Now()
+	var off time.Duration // what cannot be explained by the way there and back
+	switch {
+	case at.After(after):
+		off = at.Sub(after)
+	case at.Add(precision).Before(before):
+		off = at.Add(precision).Sub(before)
+	}
+	if off.Abs() > mostSkew {
+		word := "ahead of"
+		if off < 0 {
+			word = "behind"
+		}
+		return "", fmt.Errorf("%s %s this machine's", off.Abs().Round(time.Second), word)
+	}
+	return fmt.Sprintf("agrees with this machine's to %s", max(off.Abs(), after.Sub(before), precision).Round(time.Millisecond)), nil
+}
+
+// dateOf is what a server's clock says in the Date of whatever it answers.
+func dateOf(ctx context.Context, address string) (time.Time, time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return time.Time{}, 0, err
+	}
+	resp.Body.Close()
+	at, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}, 0, fmt.Errorf("it does not tell the time: %w", err)
+	}
+	return at, time.Second, nil
 }
 
 // writable tries the folder, or the nearest one above that exists, without leaving anything behind.

@@ -3,6 +3,8 @@ package app
 import (
 	"bufio"
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os/user"
 	"strings"
@@ -14,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -214,12 +217,13 @@ func (c *auditListCmd) Run(ctx context.Context, e *environ) error {
 }
 
 type auditVerifyCmd struct {
-	stateSettings
-	Head []string `help:"A head kept elsewhere, as SEQ:HASH; it must still be in the log. Repeatable." placeholder:"SEQ:HASH"`
+	settings
+	Local bool     `help:"Do not ask the object store for the heads that are kept there."`
+	Head  []string `help:"A head kept elsewhere, as SEQ:HASH; it must still be in the log. Repeatable." placeholder:"SEQ:HASH"`
 }
 
 func (auditVerifyCmd) Help() string {
-	return "Prints the head, seq:hash. Keep it somewhere else (on paper, in another system): with --head it proves later that nothing was cut off the end either."
+	return "Prints the head, seq:hash. Each tick keeps one in the object store, which must still be in the log, so that an end that was cut off is missed. Keep one somewhere else too (on paper, in another system) and give it with --head: then whoever holds both database and store cannot hide it either."
 }
 
 func (c *auditVerifyCmd) Run(ctx context.Context, e *environ) error {
@@ -231,7 +235,16 @@ func (c *auditVerifyCmd) Run(ctx context.Context, e *environ) error {
 		}
 		known = append(known, k)
 	}
-	return c.withOperators(ctx, e, func(db *state.DB, _ *operators.Operators) error {
+	if !c.Local {
+		if err := withStore(ctx, c.settings, e, func(s *store.Store) error {
+			kept, err := auditHeads(ctx, s)
+			known = append(known, kept...)
+			return err
+		}); err != nil {
+			return err
+		}
+	}
+	return stateSettings{c.Home, c.State}.withOperators(ctx, e, func(db *state.DB, _ *operators.Operators) error {
 		head, unended, err := operators.Verify(ctx, db, known...)
 		if survey.KindOf(err) == survey.Conflict {
 			return exit{ExitInternal, err.Error()}
@@ -245,6 +258,48 @@ func (c *auditVerifyCmd) Run(ctx context.Context, e *environ) error {
 		}
 		return nil
 	})
+}
+
+// keepAuditHead writes where the audit log stands to the ledger, where no one who can only write to the database reaches it.
+// One that is there already must be the same.
+func (p *platform) keepAuditHead(ctx context.Context) error {
+	h, err := operators.CurrentHead(ctx, p.db)
+	if err != nil || h.Seq == 0 {
+		return err
+	}
+	b, err := json.Marshal(h)
+	if err != nil {
+		return err
+	}
+	if _, err = p.store.Create(ctx, store.Ledger, store.AuditHeadKey(h.Seq), b, "application/json"); !errors.Is(err, store.ErrExists) {
+		return err
+	}
+	was, err := auditHead(ctx, p.store, store.AuditHeadKey(h.Seq))
+	if err == nil && was != h {
+		err = survey.Errorf(survey.Conflict, "entry %d of the audit log is not the one that was kept in the ledger", h.Seq).WithHint("somebody changed the log: roadcomb audit verify, and compare with a backup")
+	}
+	return err
+}
+
+// auditHeads are all heads that were kept in the ledger.
+func auditHeads(ctx context.Context, s *store.Store) (known []operators.Head, err error) {
+	err = s.List(ctx, store.Ledger, store.AuditHeads, func(i store.Info) error {
+		h, err := auditHead(ctx, s, i.Key)
+		known = append(known, h)
+		return err
+	})
+	return known, err
+}
+
+func auditHead(ctx context.Context, s *store.Store, key string) (h operators.Head, err error) {
+	b, _, err := s.Get(ctx, store.Ledger, key, 1<<10)
+	if err != nil {
+		return h, err
+	}
+	if err := json.Unmarshal(b, &h); err != nil {
+		return h, survey.Errorf(survey.Invalid, "ledger/%s: %w", key, err)
+	}
+	return h, nil
 }
 
 // opsSettings are what running a network takes beyond addresses.

@@ -241,6 +241,13 @@ func (p *platform) tick(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if err := p.enqueueDue(ctx, epochs); err != nil {
+		return err
+	}
+	return p.keepAuditHead(ctx) // last: what it finds must keep nobody's pay back
+}
+
+func (p *platform) enqueueDue(ctx context.Context, epochs []survey.Epoch) error {
 	return p.db.Tx(ctx, func(tx *state.Tx) error {
 		for _, ep := range epochs {
 			if err := tx.Enqueue(ctx, state.CloseArgs{Epoch: ep}); err != nil {
