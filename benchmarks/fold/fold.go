@@ -3,6 +3,8 @@
 // whose peak memory is read afterwards.
 //
 //	go run ./benchmarks/fold -program bin/roadcomb -dir /tmp/fold -rows 1000000000 -days 100 -cells 20000000
+//
+// It then measures what one day more costs, and compares ranges of cells with a plain GROUP BY by cell.
 package main
 
 import (
@@ -42,7 +44,7 @@ type config struct {
 // observation is the columns that the fold reads, and no other: a narrow row, so that 10^9 fit on a disk.
 type observation struct {
 	Cell       int64     `lake:"h3"`
-	CapturedAt time.Time `lake:"captured_at"`
+	CapturedAt time.Time `lake:"captured_at" plain:"distinct"`
 	ReceivedAt time.Time `lake:"received_at"`
 	Heading    int64     `lake:"heading_deg"`
 	Quality    int64     `lake:"quality_ppm"`
@@ -67,13 +69,19 @@ func cellAt(lo survey.Cell, i int) survey.Cell {
 	return c
 }
 
+// base is the first cell of the workload.
+func base() (survey.Cell, error) {
+	c, err := hex.CellOf(geo.Point{Lat: 47.5, Lon: 19.05}, 12)
+	lo, _ := c.Parent(3).ChildRange(12)
+	return lo, err
+}
+
 // generate writes date=YYYY-MM-DD/observations.parquet for each day, sorted by cell as the lake's are, and gives the rows.
 func generate(ctx context.Context, c config, dir string) (int64, error) {
-	base, err := hex.CellOf(geo.Point{Lat: 47.5, Lon: 19.05}, 12)
+	lo, err := base()
 	if err != nil {
 		return 0, err
 	}
-	lo, _ := base.Parent(3).ChildRange(12)
 	roads := c.Cells / road
 	if roads < 1 || c.Cells > maxCells || c.Days < 1 {
 		return 0, fmt.Errorf("%d cells on %d days: %d to %d cells, and a day at least", c.Cells, c.Days, road, maxCells)
@@ -186,85 +194,149 @@ func measure(ctx context.Context, name string, args ...string) (run, error) {
 	return r, nil
 }
 
+// settings are of the program, config of the workload.
+type settings struct {
+	program, dir       string
+	memory             int
+	only, plain, fresh bool
+	skipPlain          bool
+}
+
 func main() {
 	var c config
-	program := flag.String("program", "bin/roadcomb", "the roadcomb program")
-	dir := flag.String("dir", "", "folder for observations and results; observations there are used again")
-	memory := flag.Int("memory", 2048, "most memory of either engine, MB")
-	rounds := flag.Int("rounds", 1, "how often both are measured, in turns")
-	only := flag.Bool("generate", false, "only make the observations")
-	plain := flag.Bool("plain", false, "only run the plain GROUP BY; used by the program itself")
+	var s settings
+	flag.StringVar(&s.program, "program", "bin/roadcomb", "the roadcomb program")
+	flag.StringVar(&s.dir, "dir", "", "folder for observations and results; observations there are used again")
+	flag.IntVar(&s.memory, "memory", 2048, "most memory of either engine, MB")
+	flag.BoolVar(&s.only, "generate", false, "only make the observations")
+	flag.BoolVar(&s.skipPlain, "alone", false, "do not run the plain GROUP BY")
+	flag.BoolVar(&s.fresh, "fresh", false, "also fold all days at once, and compare the bytes")
+	flag.BoolVar(&s.plain, "plain", false, "only run the plain GROUP BY; used by the program itself")
 	flag.Int64Var(&c.Rows, "rows", 10_000_000, "observations, about")
 	flag.IntVar(&c.Days, "days", 10, "day partitions")
 	flag.IntVar(&c.Cells, "cells", 1_000_000, "cells on roads")
 	flag.Float64Var(&c.Skew, "skew", 0.8, "of the roads' traffic, as a power of their rank")
 	flag.Uint64Var(&c.Seed, "seed", 1, "of the random numbers")
 	flag.Parse()
-	if err := work(context.Background(), c, *program, *dir, *memory, *rounds, *only, *plain); err != nil {
+	if err := work(context.Background(), c, s); err != nil {
 		fmt.Fprintln(os.Stderr, "fold:", err)
 		os.Exit(1)
 	}
 }
 
-func work(ctx context.Context, c config, program, dir string, memory, rounds int, only, plain bool) error {
-	if dir == "" {
-		return fmt.Errorf("-dir is missing")
+func work(ctx context.Context, c config, s settings) error {
+	if s.dir == "" || c.Days < 2 {
+		return fmt.Errorf("-dir is missing, or -days is not at least 2")
 	}
-	in := filepath.Join(dir, "observations")
-	files := filepath.Join(in, "date=*", "*.parquet")
-	if plain {
-		n, err := fold.Plain(ctx, files, filepath.Join(dir, "plain"), fold.Options{MemoryMB: memory})
+	all, most := filepath.Join(s.dir, "observations"), filepath.Join(s.dir, "before")
+	pattern := func(in string) string { return filepath.Join(in, "date=*", "*.parquet") }
+	if s.plain {
+		n, err := fold.Plain(ctx, pattern(most), filepath.Join(s.dir, "plain"), fold.Options{MemoryMB: s.memory})
 		fmt.Println(n)
 		return err
 	}
-	if found, _ := filepath.Glob(files); len(found) != c.Days {
-		if err := os.RemoveAll(in); err != nil {
+	files, _ := filepath.Glob(pattern(all))
+	if len(files) != c.Days {
+		if err := os.RemoveAll(all); err != nil {
 			return err
 		}
 		began := time.Now()
-		n, err := generate(ctx, c, in)
+		n, err := generate(ctx, c, all)
 		if err != nil {
 			return err
 		}
 		fmt.Printf("%d observations on %d days generated in %.0f s\n", n, c.Days, time.Since(began).Seconds())
 	}
-	if only {
+	if s.only {
 		return nil
 	}
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	out := filepath.Join(dir, "out")
-	for range rounds {
-		if err := os.RemoveAll(out); err != nil {
+	out := filepath.Join(s.dir, "out")
+	for _, d := range []string{out, most} {
+		if err := os.RemoveAll(d); err != nil {
 			return err
 		}
-		f, err := measure(ctx, program, "cells", "fold", "--from", in, "--out", out, "--memory", strconv.Itoa(memory), "--json")
-		if err != nil {
+	}
+	// All days but the last, as other names of the same files.
+	files, _ = filepath.Glob(pattern(all))
+	for _, f := range files[:len(files)-1] {
+		to := filepath.Join(most, filepath.Base(filepath.Dir(f)), filepath.Base(f))
+		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return err
 		}
+		if err := os.Link(f, to); err != nil {
+			return err
+		}
+	}
+	step := func(what, in, out string) (fold.Result, run, error) {
+		r, err := measure(ctx, s.program, "cells", "fold", "--from", in, "--out", out, "--memory", strconv.Itoa(s.memory), "--json")
 		var res fold.Result
-		if err := json.Unmarshal(f.out, &res); err != nil {
-			return err
+		if err == nil {
+			err = json.Unmarshal(r.out, &res)
 		}
-		again, err := measure(ctx, program, "cells", "fold", "--from", in, "--out", out, "--memory", strconv.Itoa(memory))
-		if err != nil {
-			return err
+		if err == nil {
+			fmt.Printf("%-22s %7.1f s wall (%.1f folding, %.1f cells) %7.1f s cpu, peak %5d MB; %d of %d days read: %d observations, %d cells, %d groups; %d MB kept\n",
+				what, r.wall.Seconds(), res.FoldTime.Seconds(), res.CellsTime.Seconds(), r.cpu.Seconds(), r.peakMB, res.Read, res.Parts, res.Observations, res.Cells, res.Partials, res.Kept>>20)
 		}
-		p, err := measure(ctx, self, "-plain", "-dir", dir, "-memory", strconv.Itoa(memory))
+		return res, r, err
+	}
+	before, first, err := step("all days but the last", most, out)
+	if err != nil {
+		return err
+	}
+	if !s.skipPlain {
+		p, err := measure(ctx, self, "-plain", "-dir", s.dir, "-days", strconv.Itoa(c.Days), "-memory", strconv.Itoa(s.memory))
 		if err != nil {
 			return err
 		}
 		var groups int64
-		if _, err := fmt.Sscan(string(p.out), &groups); err != nil || groups != res.Partials {
-			return fmt.Errorf("the plain GROUP BY has %s groups, the fold %d", bytes.TrimSpace(p.out), res.Partials)
+		if _, err := fmt.Sscan(string(p.out), &groups); err != nil || groups != before.Partials {
+			return fmt.Errorf("the plain GROUP BY has %s groups, the fold %d", bytes.TrimSpace(p.out), before.Partials)
 		}
-		million := float64(res.Observations) / 1e6
-		fmt.Printf("%d observations, %d cells, %d groups\n", res.Observations, res.Cells, res.Partials)
-		fmt.Printf("fold            %6.1f s wall %6.1f s cpu %6.2f M/s  peak %5d MB\n", f.wall.Seconds(), f.cpu.Seconds(), million/f.wall.Seconds(), f.peakMB)
-		fmt.Printf("plain GROUP BY  %6.1f s wall %6.1f s cpu %6.2f M/s  peak %5d MB\n", p.wall.Seconds(), p.cpu.Seconds(), million/p.wall.Seconds(), p.peakMB)
-		fmt.Printf("fold, no new day %5.1f s wall\nratio of speed: %.2f (wall), %.2f (cpu)\n", again.wall.Seconds(), p.wall.Seconds()/f.wall.Seconds(), p.cpu.Seconds()/f.cpu.Seconds())
+		fmt.Printf("%-22s %7.1f s wall %7.1f s cpu, peak %5d MB; speed of the fold %.2f (wall), %.2f (cpu)\n", "plain GROUP BY of them", p.wall.Seconds(), p.cpu.Seconds(), p.peakMB,
+			p.wall.Seconds()/first.wall.Seconds(), p.cpu.Seconds()/first.cpu.Seconds())
 	}
+	res, _, err := step("the last day", all, out)
+	if err != nil {
+		return err
+	}
+	if _, _, err := step("again, nothing new", all, out); err != nil {
+		return err
+	}
+	if s.fresh {
+		fresh, _, err := step("all days at once", all, filepath.Join(s.dir, "fresh"))
+		if err != nil {
+			return err
+		}
+		if fresh.SHA256 != res.SHA256 {
+			return fmt.Errorf("all days at once give %s, in steps %s", fresh.SHA256, res.SHA256)
+		}
+	}
+	return check(ctx, c, s, pattern(all), out)
+}
+
+// check compares some ranges of cells with a plain GROUP BY by cell.
+func check(ctx context.Context, c config, s settings, pattern, out string) error {
+	base, err := base()
+	if err != nil {
+		return err
+	}
+	var all, bad int64
+	for i := range 10 { // a fiftieth of the cells
+		lo := cellAt(base, c.Cells*i/10)
+		hi := cellAt(base, c.Cells*i/10+c.Cells/500)
+		n, differ, err := fold.Differ(ctx, pattern, out, filepath.Join(s.dir, "check"), lo, hi, fold.Options{MemoryMB: s.memory})
+		if err != nil {
+			return err
+		}
+		all, bad = all+n, bad+differ
+	}
+	if bad > 0 || all == 0 {
+		return fmt.Errorf("%d of %d cells differ from a plain GROUP BY", bad, all)
+	}
+	fmt.Printf("%d cells in 10 ranges are what a plain GROUP BY says\n", all)
 	return nil
 }

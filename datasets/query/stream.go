@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -16,8 +15,8 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/array"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	mapping "github.com/duckdb/duckdb-go-bindings"
-	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/roadcomb/roadcomb/datasets/query/internal/raw"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -102,19 +101,6 @@ func (e *Engine) Describe(ctx context.Context, q string) (columns, parameters *a
 	return arrow.NewSchema(fs, about), arrow.NewSchema(ps, nil), nil
 }
 
-// handle is the driver's connection, for the calls that the driver's own interface has not: it keeps the pointer in a
-// field of its own, and offers chunks of a streaming result only through row values.
-func handle(c any) (mapping.Connection, error) {
-	if _, ok := c.(*duckdb.Conn); ok {
-		if f := reflect.ValueOf(c).Elem().FieldByName("conn"); f.IsValid() && f.Kind() == reflect.Struct {
-			if p := f.FieldByName("Ptr"); p.IsValid() && p.Kind() == reflect.UnsafePointer {
-				return mapping.Connection{Ptr: p.UnsafePointer()}, nil
-			}
-		}
-	}
-	return mapping.Connection{}, survey.Errorf(survey.Internal, "the DuckDB driver is another version than this program was written for")
-}
-
 func (e *Engine) prepare(ctx context.Context, q string) (s *Stream, err error) {
 	s = &Stream{e: e}
 	defer func() {
@@ -126,7 +112,7 @@ func (e *Engine) prepare(ctx context.Context, q string) (s *Stream, err error) {
 	if s.conn, err = e.db.Conn(ctx); err != nil {
 		return s, err
 	}
-	if err = s.conn.Raw(func(c any) error { s.raw, err = handle(c); return err }); err != nil {
+	if err = s.conn.Raw(func(c any) error { s.raw, err = raw.Handle(c); return err }); err != nil {
 		return s, err
 	}
 	s.watch = newWatch(ctx, s.raw, e.timeout)

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"path"
 	"strings"
 
@@ -69,28 +68,33 @@ func chLiteral(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(s) + "'"
 }
 
-// Fold folds the files into one of partials, in any order. An answer that breaks off or is no Arrow stream is an error, never a part.
-func (c *ClickHouse) Fold(ctx context.Context, paths []string, out string) error {
+// partial is a row of the server's answer.
+type partial struct {
+	Cell         int64 `lake:"h3"`
+	Place        int64 `lake:"place"`
+	Observations int64 `lake:"observations"`
+	QualitySum   int64 `lake:"quality_sum"`
+	BestQuality  int64 `lake:"best_quality"`
+	FirstSeen    int64 `lake:"first_seen"`
+	LastSeen     int64 `lake:"last_seen"`
+	LastReceived int64 `lake:"last_received"`
+}
+
+// fold folds the files into w. An answer that breaks off or is no Arrow stream is an error, never a part.
+func (c *ClickHouse) fold(ctx context.Context, paths []string, w *partWriter) error {
 	src, err := c.Source(paths)
 	if err != nil {
 		return err
 	}
-	f, err := os.Create(out)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	w, err := lake.NewWriter[partial](f, partialSchema)
-	if err != nil {
-		return err
-	}
-	if err := c.query(ctx, cells.FoldSQL(cells.ClickHouse, src)+" FORMAT ArrowStream", func(rows []partial) error { return w.Write(rows...) }); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return f.Close()
+	return c.query(ctx, cells.FoldSQL(cells.ClickHouse, src)+cells.FoldOrder+" FORMAT ArrowStream", func(rows []partial) error {
+		for _, r := range rows {
+			if err := w.add(&cells.Partial{Cell: survey.Cell(r.Cell), Place: int(r.Place), Observations: r.Observations, QualitySum: r.QualitySum, BestQuality: r.BestQuality,
+				FirstSeen: r.FirstSeen, LastSeen: r.LastSeen, LastReceived: r.LastReceived}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (c *ClickHouse) query(ctx context.Context, q string, fn func([]partial) error) error {

@@ -3,15 +3,17 @@ package fold
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
-	"math"
+	"math/bits"
 	"os"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/roadcomb/roadcomb/datasets/query/internal/raw"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -20,15 +22,13 @@ import (
 type Options struct {
 	MemoryMB int // what the engine may hold before it spills to the folder; 0 means 2,048
 	Threads  int // 0 means all cores
-	// RangeRows is how many rows of input are folded at once; 0 means what the memory is good for.
-	RangeRows int64
 }
 
-// DuckDB folds and merges in this process, spilling to a folder when memory is short. Close it.
+// DuckDB folds in this process, spilling to a folder when memory is short. Close it.
 type DuckDB struct {
-	db   *sql.DB
-	temp string
-	rows int64 // of input folded at once
+	db      *sql.DB
+	temp    string
+	threads int
 }
 
 // OpenDuckDB opens the engine; it makes a folder inside dir for what it spills.
@@ -46,17 +46,14 @@ func OpenDuckDB(ctx context.Context, dir string, o Options) (*DuckDB, error) {
 		os.RemoveAll(temp)
 		return nil, fmt.Errorf("open DuckDB: %w", err)
 	}
-	d := &DuckDB{db: sql.OpenDB(conn), temp: temp, rows: max(1, int64(o.MemoryMB)*rangeRows)}
-	if o.RangeRows > 0 {
-		d.rows = o.RangeRows
+	if o.Threads <= 0 {
+		o.Threads = runtime.GOMAXPROCS(0)
 	}
+	d := &DuckDB{db: sql.OpenDB(conn), temp: temp, threads: o.Threads}
 	set := []string{
 		"SET autoinstall_known_extensions = false", "SET autoload_known_extensions = false", "SET TimeZone = 'UTC'",
 		fmt.Sprintf("SET memory_limit = '%dMB'", o.MemoryMB), "SET temp_directory = " + literal(temp),
-		"SET preserve_insertion_order = false", // needs less memory; what must be in order says so
-	}
-	if o.Threads > 0 {
-		set = append(set, fmt.Sprintf("SET threads = %d", o.Threads))
+		fmt.Sprintf("SET threads = %d", o.Threads),
 	}
 	for _, q := range set {
 		if _, err := d.db.ExecContext(ctx, q); err != nil {
@@ -76,87 +73,80 @@ func (d *DuckDB) Close() error {
 
 func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
-// files is the FROM clause of local files. union_by_name lets files of older schema versions lack columns.
-func files(paths []string) string {
-	ls := make([]string, len(paths))
-	for i, p := range paths {
-		ls[i] = literal(p)
+// fold folds the observations in a file into w, in order of cell and place. A file that is sorted by cell, as the lake's
+// are, is summed as it is read; any other is sorted by DuckDB first, on disk when it must.
+func (d *DuckDB) fold(ctx context.Context, path string, w *partWriter) error {
+	src := "read_parquet(" + literal(path) + ", hive_partitioning = false)"
+	s := summer{w: w}
+	err := raw.Integers(ctx, d.db, `SELECT CAST(h3 AS BIGINT) AS h3, CAST(heading_deg AS BIGINT) AS heading_deg, CAST(quality_ppm AS BIGINT) AS quality_ppm,
+		epoch_us(captured_at) AS captured_at, epoch_us(received_at) AS received_at FROM `+src, s.add)
+	if err == nil {
+		err = s.flush()
 	}
-	return "read_parquet([" + strings.Join(ls, ", ") + "], hive_partitioning = false)"
+	if !errors.Is(err, errUnsorted) {
+		return err
+	}
+	if err := w.reset(); err != nil {
+		return err
+	}
+	return raw.Integers(ctx, d.db, cells.FoldSQL(cells.DuckDB, src)+cells.FoldOrder, func(c [][]int64) error {
+		for i := range c[0] {
+			if err := w.add(&cells.Partial{Cell: survey.Cell(c[0][i]), Place: int(c[1][i]), Observations: c[2][i], QualitySum: c[3][i], BestQuality: c[4][i],
+				FirstSeen: c[5][i], LastSeen: c[6][i], LastReceived: c[7][i]}); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
-// rangeRows is how many rows of input are folded at once for each MB of memory: with a group for every fourth row, as
-// measured on road-like data, half of the memory. More groups than that go through the disk.
-const rangeRows = 32_000
+var errUnsorted = errors.New("not sorted by cell")
 
-// fold merges the observations in the files of paths with the partials in those of base into files of partials, each in
-// order and after the one before, at the paths that out gives; it returns the observations they stand for. A range of
-// cells is folded at a time: files sorted by cell are read once in all.
-func (d *DuckDB) fold(ctx context.Context, paths, base []string, out func(int) string) (observations int64, err error) {
-	cuts, err := d.cuts(ctx, append(slices.Clone(paths), base...))
-	if err != nil {
-		return 0, err
-	}
-	for i := range cuts[:len(cuts)-1] {
-		between := fmt.Sprintf(" WHERE h3 >= %d AND h3 < %d", cuts[i], cuts[i+1])
-		var q string
-		if len(paths) > 0 {
-			q = cells.FoldSQL(cells.DuckDB, "(SELECT h3, heading_deg, quality_ppm, captured_at, received_at FROM "+files(paths)+between+")")
-		}
-		if len(base) > 0 {
-			kept := "SELECT h3, place, observations, quality_sum, best_quality, first_seen, last_seen, last_received FROM " + files(base) + between
-			if q != "" {
-				kept = q + " UNION ALL " + kept
+// summer sums observations that come in order of cell: cells.FoldSQL for sorted input, without a table of groups.
+type summer struct {
+	w    *partWriter
+	cell int64
+	seen uint64 // set of places
+	sums [cells.Places]cells.Partial
+}
+
+// add takes rows: cell, heading, quality, capture and receipt.
+func (s *summer) add(c [][]int64) error {
+	heading, quality, captured, received := c[1], c[2], c[3], c[4]
+	for i, cell := range c[0] {
+		if cell != s.cell {
+			if cell < s.cell {
+				return errUnsorted
 			}
-			q = cells.MergeSQL("(" + kept + ")")
-		} else {
-			q += " ORDER BY h3, place"
+			if err := s.flush(); err != nil {
+				return err
+			}
+			s.cell = cell
 		}
-		path := out(i)
-		if err := whole(path, func(tmp string) error {
-			_, err := d.db.ExecContext(ctx, "COPY ("+q+") TO "+literal(tmp)+" (FORMAT parquet, COMPRESSION snappy)")
+		q, t := quality[i], captured[i]
+		place := cells.PlaceOf(heading[i], q)
+		p := &s.sums[place]
+		if bit := uint64(1) << place; s.seen&bit == 0 {
+			s.seen |= bit
+			*p = cells.Partial{Cell: survey.Cell(cell), Place: place, Observations: 1, QualitySum: q, BestQuality: q, FirstSeen: t, LastSeen: t, LastReceived: received[i]}
+			continue
+		}
+		p.Observations++
+		p.QualitySum += q
+		p.BestQuality = max(p.BestQuality, q)
+		p.FirstSeen, p.LastSeen, p.LastReceived = min(p.FirstSeen, t), max(p.LastSeen, t), max(p.LastReceived, received[i])
+	}
+	return nil
+}
+
+// flush writes the cell's sums.
+func (s *summer) flush() error {
+	for ; s.seen != 0; s.seen &= s.seen - 1 {
+		if err := s.w.add(&s.sums[bits.TrailingZeros64(s.seen)]); err != nil {
 			return err
-		}); err != nil {
-			if cause := context.Cause(ctx); cause != nil {
-				return 0, cause
-			}
-			return 0, err
 		}
-		var n int64
-		if err := d.db.QueryRowContext(ctx, "SELECT CAST(COALESCE(SUM(observations), 0) AS BIGINT) FROM "+files([]string{path})).Scan(&n); err != nil {
-			return 0, err
-		}
-		observations += n
 	}
-	return observations, nil
-}
-
-// cuts are the ends of ranges of cells that hold about as many rows each, from the statistics of the files' row groups;
-// one range where they have none.
-func (d *DuckDB) cuts(ctx context.Context, paths []string) ([]int64, error) {
-	ls := make([]string, len(paths))
-	for i, p := range paths {
-		ls[i] = literal(p)
-	}
-	rows, err := d.db.QueryContext(ctx, `SELECT COALESCE(TRY_CAST(stats_min_value AS BIGINT), 0) AS lo, row_group_num_rows FROM parquet_metadata([`+strings.Join(ls, ", ")+`])
-		WHERE path_in_schema = 'h3' ORDER BY lo`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	cuts := []int64{0}
-	var n int64
-	for rows.Next() {
-		var lo, count int64
-		if err := rows.Scan(&lo, &count); err != nil {
-			return nil, err
-		}
-		if n >= d.rows && lo > cuts[len(cuts)-1] {
-			cuts, n = append(cuts, lo), 0
-		}
-		n += count
-	}
-	return append(cuts, math.MaxInt64), rows.Err()
+	return nil
 }
 
 // Plain is the number of groups of the plain GROUP BY over all files that match the pattern at once: what Run's days and
@@ -169,6 +159,24 @@ func Plain(ctx context.Context, pattern, dir string, o Options) (groups int64, e
 	defer d.Close()
 	var observations, last int64
 	err = d.db.QueryRowContext(ctx, "SELECT COUNT(*), CAST(SUM(observations) AS BIGINT), MAX(last_seen + last_received + first_seen + quality_sum + best_quality) FROM ("+
-		cells.FoldSQL(cells.DuckDB, files([]string{pattern}))+")").Scan(&groups, &observations, &last)
+		cells.FoldSQL(cells.DuckDB, "read_parquet("+literal(pattern)+", hive_partitioning = false)")+")").Scan(&groups, &observations, &last)
 	return groups, err
+}
+
+// Differ compares the cells that a run left in the folder with a plain GROUP BY by cell of the files that match the pattern,
+// for cells from lo to hi, both included: how many the GROUP BY has there, and how many differ. It spills to dir.
+func Differ(ctx context.Context, pattern, folder, dir string, lo, hi survey.Cell, o Options) (found, differ int64, err error) {
+	d, err := OpenDuckDB(ctx, dir, o)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer d.Close()
+	const all = "h3, observations, quality_sum, best_quality, first_seen, last_seen, last_received"
+	between := fmt.Sprintf(" WHERE h3 BETWEEN %d AND %d", lo.Int64(), hi.Int64())
+	err = d.db.QueryRowContext(ctx, `WITH want AS (SELECT h3, COUNT(*) AS observations, CAST(SUM(quality_ppm) AS BIGINT) AS quality_sum, MAX(quality_ppm) AS best_quality,
+		MIN(captured_at) AS first_seen, MAX(captured_at) AS last_seen, MAX(received_at) AS last_received
+		FROM read_parquet(`+literal(pattern)+`, hive_partitioning = false)`+between+` GROUP BY h3),
+	got AS (SELECT `+all+` FROM read_parquet(`+literal(filepath.Join(folder, cellsName))+`)`+between+`)
+	SELECT (SELECT COUNT(*) FROM want), (SELECT COUNT(*) FROM (FROM want EXCEPT FROM got)) + (SELECT COUNT(*) FROM (FROM got EXCEPT FROM want))`).Scan(&found, &differ)
+	return found, differ, err
 }

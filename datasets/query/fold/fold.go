@@ -1,9 +1,14 @@
 // Package fold turns the observations of the lake, any number of them, into the state of base cells with flat memory.
 //
-// What it keeps are partials (cells.Partial), which merge by sums and extremes, for each area apart: a run reads only the
-// days that are new in an area and merges them with what it kept; where a day has changed, as by a late drive or a
-// take-down, that area alone is read anew. The folding is done by an embedded DuckDB over local files, a range of cells
-// at a time, or by a ClickHouse server over HTTP that reads the same files; both give the same rows.
+// What it keeps are partials (cells.Partial), which merge by sums and extremes: a file for each day partition in an area,
+// named by what its observations are, and the merge of an area's days. A run reads the partitions that it has no
+// partials of, which are those of new days and those that changed, as by a late drive or a take-down: never a day whose
+// files are as they were. New days are merged with what was merged before; where a day changed or is gone, its area is
+// merged anew from its days' partials. A run that was cut short goes on where it was.
+//
+// Partials are made by an embedded DuckDB that reads local files, some at a time, or by a ClickHouse server over HTTP that
+// reads the same files; both give the same rows. Memory is flat: files sorted by cell, as the lake's are, are summed as
+// they come, and merging reads a block of each file at a time.
 package fold
 
 import (
@@ -21,6 +26,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/lake"
@@ -45,7 +52,8 @@ type Result struct {
 	Observations int64         `json:"observations"`
 	Partials     int64         `json:"partials"` // a cell, sector and level of quality each
 	Cells        int64         `json:"cells"`
-	File         string        `json:"file"` // of the cells, in the folder
+	Kept         int64         `json:"kept_bytes"` // of partials, in the folder
+	File         string        `json:"file"`       // of the cells, in the folder
 	SHA256       survey.Hash   `json:"sha256"`
 	FoldTime     time.Duration `json:"fold_ns"`  // reading and merging
 	CellsTime    time.Duration `json:"cells_ns"` // writing the file of cells
@@ -53,14 +61,14 @@ type Result struct {
 
 // Cell is a row of the file of cells: base cells only, in ascending order.
 type Cell struct {
-	Cell         int64     `lake:"h3" doc:"Base cell."`
+	Cell         int64     `lake:"h3" plain:"distinct" doc:"Base cell."`
 	Observations int64     `lake:"observations"`
-	QualitySum   int64     `lake:"quality_sum" unit:"ppm"`
+	QualitySum   int64     `lake:"quality_sum" plain:"distinct" unit:"ppm"`
 	BestQuality  int64     `lake:"best_quality" unit:"ppm"`
-	FirstSeen    time.Time `lake:"first_seen" unit:"us UTC" doc:"Oldest capture."`
-	LastSeen     time.Time `lake:"last_seen" unit:"us UTC" doc:"Newest capture."`
-	LastReceived time.Time `lake:"last_received" unit:"us UTC"`
-	Seen         []byte    `lake:"seen" doc:"Newest capture by heading and quality: pkg/hex/cells/FORMAT.md."`
+	FirstSeen    time.Time `lake:"first_seen" plain:"distinct" unit:"us UTC" doc:"Oldest capture."`
+	LastSeen     time.Time `lake:"last_seen" plain:"distinct" unit:"us UTC" doc:"Newest capture."`
+	LastReceived time.Time `lake:"last_received" plain:"distinct" unit:"us UTC"`
+	Seen         []byte    `lake:"seen" plain:"distinct" doc:"Newest capture by heading and quality: pkg/hex/cells/FORMAT.md."`
 }
 
 var cellSchema = lake.Schema{Name: "cells-fold", Version: 1, Doc: "State of base cells, folded from observations."}
@@ -68,10 +76,10 @@ var cellSchema = lake.Schema{Name: "cells-fold", Version: 1, Doc: "State of base
 const (
 	manifestName = "fold.json"
 	cellsName    = "cells.parquet"
-	format       = "roadcomb-fold/1"
+	format       = "roadcomb-fold/2"
 )
 
-// manifest is fold.json, written last: what it does not name is not there.
+// manifest is fold.json, written last.
 type manifest struct {
 	Format string          `json:"format"`
 	Areas  map[string]area `json:"areas"`
@@ -80,17 +88,39 @@ type manifest struct {
 
 // area is what is kept of one.
 type area struct {
-	Parts        map[string]string `json:"parts"` // key by date
-	Files        []string          `json:"files"` // partials, in order of cell and place throughout
-	Observations int64             `json:"observations"`
+	Days         map[string]day `json:"days"`   // by date
+	Merged       []string       `json:"merged"` // the days' partials together, in order of cell and place throughout
+	Partials     int64          `json:"partials"`
+	Observations int64          `json:"observations"`
 }
 
-// Run brings the folder up to date with the parts, and gives what it holds then. Parts that are not given any more are
-// dropped. remote folds when it is not nil, else local; local merges in any case. The folder belongs to Run: nothing else
-// may be in it but what an earlier run left. A run that fails leaves what was there.
+// day is what is kept of a part.
+type day struct {
+	Key  string `json:"key"`
+	File string `json:"file"` // its partials
+}
+
+// Run brings the folder up to date with the parts, and gives what it holds then. A part whose partials are there is not
+// read again; parts that are not given any more are dropped. remote folds when it is not nil, else local. The folder
+// belongs to Run: nothing else may be in it but what an earlier run left. A run that fails leaves the cells that were
+// there, and the partials of parts that were done for the next run.
 func Run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *ClickHouse) (Result, error) {
-	if err := os.MkdirAll(filepath.Join(dir, "areas"), 0o755); err != nil {
-		return Result{}, survey.Errorf(survey.Unavailable, "fold: %w", err).WithHint("choose a folder you may write to with --out")
+	res, err := run(ctx, parts, dir, local, remote)
+	var d *damaged
+	for again := 0; errors.As(err, &d) && again < 100; again++ { // made again from the observations
+		if err := os.Remove(d.path); err != nil {
+			return Result{}, survey.Errorf(survey.Unavailable, "fold: %w", err)
+		}
+		res, err = run(ctx, parts, dir, local, remote)
+	}
+	return res, err
+}
+
+func run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *ClickHouse) (Result, error) {
+	for _, sub := range []string{"areas", "days"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return Result{}, survey.Errorf(survey.Unavailable, "fold: %w", err).WithHint("choose a folder you may write to with --out")
+		}
 	}
 	old, err := load(dir)
 	if err != nil {
@@ -99,124 +129,225 @@ func Run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *C
 	if len(parts) == 0 {
 		return Result{}, survey.Errorf(survey.NotFound, "there is no observation").WithHint("give a folder with observations, or let an export finish first")
 	}
-	by := make(map[string][]Part)
+	now := manifest{Format: format, Areas: make(map[string]area)}
 	for _, p := range parts {
-		by[p.Area] = append(by[p.Area], p)
+		a, ok := now.Areas[p.Area]
+		if !ok {
+			a.Days = make(map[string]day)
+			now.Areas[p.Area] = a
+		}
+		if _, twice := a.Days[p.Date]; twice {
+			return Result{}, survey.Errorf(survey.Invalid, "fold: %s is given twice in area %q", p.Date, p.Area)
+		}
+		a.Days[p.Date] = day{Key: p.Key, File: filepath.Join("days", stem(p.Area)+"-"+p.Date+"-"+short(p.Key)+".part")}
 	}
-	if len(by) > 1 && by[""] != nil {
+	if _, whole := now.Areas[""]; whole && len(now.Areas) > 1 {
 		return Result{}, survey.Errorf(survey.Invalid, "fold: some files are of an area (h3_r4=) and some are not")
 	}
-	now := manifest{Format: format, Areas: make(map[string]area)}
 	res := Result{Parts: len(parts), File: cellsName}
 	began := time.Now()
-	same := len(by) == len(old.Areas)
-	for _, name := range slices.Sorted(maps.Keys(by)) {
-		a, read, err := foldArea(ctx, name, by[name], old.Areas[name], dir, local, remote)
-		if err != nil {
-			return Result{}, fmt.Errorf("fold %s: %w", name, err)
-		}
-		now.Areas[name] = a
-		res.Read += read
-		res.Observations += a.Observations
-		was, had := old.Areas[name]
-		same = same && had && slices.Equal(was.Files, a.Files)
+	if res.Read, err = foldDays(ctx, parts, now, dir, local, remote); err != nil {
+		return Result{}, err
+	}
+	if err := mergeDays(ctx, now, old, dir, local.threads); err != nil {
+		return Result{}, err
 	}
 	res.FoldTime = time.Since(began)
-	if same && exists(dir, cellsName) {
-		res.Partials, res.Cells, res.SHA256 = old.Result.Partials, old.Result.Cells, old.Result.SHA256
-		return res, nil
+	same := len(now.Areas) == len(old.Areas) && exists(dir, cellsName)
+	for name, a := range now.Areas {
+		res.Partials += a.Partials
+		res.Observations += a.Observations
+		same = same && slices.Equal(old.Areas[name].Merged, a.Merged)
 	}
-	began = time.Now()
-	if err := writeCells(dir, now, &res); err != nil {
-		return Result{}, fmt.Errorf("cells: %w", err)
+	if same {
+		res.Cells, res.SHA256 = old.Result.Cells, old.Result.SHA256
+	} else {
+		began = time.Now()
+		if err := writeCells(ctx, dir, now, &res); err != nil {
+			return Result{}, fmt.Errorf("cells: %w", err)
+		}
+		res.CellsTime = time.Since(began)
 	}
-	res.CellsTime = time.Since(began)
 	now.Result = res
 	if err := save(dir, now); err != nil {
 		return Result{}, err
 	}
-	return res, sweep(dir, now)
+	res.Kept, err = sweep(dir, now)
+	return res, err
 }
 
-// foldArea gives the area with the parts, and how many of them were read for it.
-func foldArea(ctx context.Context, name string, parts []Part, old area, dir string, local *DuckDB, remote *ClickHouse) (area, int, error) {
-	slices.SortFunc(parts, func(a, b Part) int { return strings.Compare(a.Date, b.Date) })
-	now := area{Parts: make(map[string]string)}
-	var fresh []Part
-	var rows int64
-	known, kept := true, 0
+// stem is an area in names of files.
+func stem(area string) string {
+	if area == "" {
+		return "all"
+	}
+	return area
+}
+
+// short is enough of a hash to name a file in one folder.
+func short(content string) string { return survey.HashOf([]byte(content)).String()[:16] }
+
+// foldDays makes the partials that are not there, some at a time, and gives how many parts it read.
+func foldDays(ctx context.Context, parts []Part, now manifest, dir string, local *DuckDB, remote *ClickHouse) (int, error) {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(local.threads)
+	read := 0
 	for _, p := range parts {
-		if _, twice := now.Parts[p.Date]; twice {
-			return now, 0, survey.Errorf(survey.Invalid, "%s is given twice", p.Date)
+		path := filepath.Join(dir, now.Areas[p.Area].Days[p.Date].File)
+		// One that is there is whole: its name says what of, and it was put there when it was finished.
+		if _, err := os.Stat(path); err == nil {
+			continue
 		}
-		now.Parts[p.Date] = p.Key
-		rows += p.Rows
-		known = known && p.Rows > 0
-		if old.Parts[p.Date] == p.Key {
-			kept++
+		read++
+		g.Go(func() error {
+			if err := foldDay(ctx, p, path, local, remote); err != nil {
+				return fmt.Errorf("fold %s %s: %w", p.Date, p.Area, err)
+			}
+			return nil
+		})
+	}
+	return read, g.Wait()
+}
+
+// foldDay makes the partials of a part.
+func foldDay(ctx context.Context, p Part, path string, local *DuckDB, remote *ClickHouse) error {
+	paths, release, err := p.Files(ctx)
+	if err != nil {
+		return err
+	}
+	if release != nil {
+		defer release()
+	}
+	out := []string{path}
+	if remote == nil && len(paths) > 1 { // each file apart, so that sorted ones need no sorting
+		out = nil
+		for i := range paths {
+			f := fmt.Sprintf("%s-%d", path, i)
+			defer os.Remove(f)
+			out = append(out, f)
+		}
+	}
+	var n int64
+	for i, f := range out {
+		w, err := newPartWriter(f)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		if remote != nil {
+			err = remote.fold(ctx, paths, w)
 		} else {
-			fresh = append(fresh, p)
+			err = local.fold(ctx, paths[i], w)
+		}
+		if err != nil {
+			return err
+		}
+		n += w.observations
+		if i == len(out)-1 && p.Rows > 0 && n != p.Rows {
+			return survey.Errorf(survey.Internal, "%d observations counted, the files have %d", n, p.Rows)
+		}
+		if err := w.finish(); err != nil {
+			return err
 		}
 	}
-	// What was merged cannot be taken out again: a part that is gone or changed means reading the area anew.
-	whole := kept == len(old.Parts) && len(old.Files) > 0
-	for _, f := range old.Files {
-		whole = whole && exists(dir, f)
+	if len(out) == 1 {
+		return nil
 	}
-	if whole && len(fresh) == 0 {
-		return old, 0, nil
+	return mergeAll(ctx, out, path)
+}
+
+// mergeDays brings each area's merged partials up to date: new days are merged with what was merged before, and only an
+// area that lost or changed a day is merged anew, from its days' partials.
+func mergeDays(ctx context.Context, now, old manifest, dir string, threads int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(threads)
+	names := slices.Sorted(maps.Keys(now.Areas))
+	done := make([]area, len(names))
+	for i, name := range names {
+		done[i] = now.Areas[name]
+		g.Go(func() error {
+			if err := mergeArea(ctx, name, &done[i], old.Areas[name], dir, threads); err != nil {
+				return fmt.Errorf("merge %s: %w", stem(name), err)
+			}
+			return nil
+		})
 	}
-	var base []string
-	if whole {
-		for _, f := range old.Files {
-			base = append(base, filepath.Join(dir, f))
-		}
-	} else {
-		fresh = parts
+	if err := g.Wait(); err != nil {
+		return err
+	}
+	for i, name := range names {
+		now.Areas[name] = done[i]
+	}
+	return nil
+}
+
+// wide is from how many bytes of partials on an area is merged by ranges of cells at a time.
+const wide = 64 << 20
+
+func mergeArea(ctx context.Context, name string, a *area, was area, dir string, threads int) error {
+	kept := len(was.Merged) > 0
+	for _, f := range was.Merged {
+		kept = kept && exists(dir, f)
+	}
+	for date, d := range was.Days { // what was merged cannot be taken out again
+		kept = kept && a.Days[date] == d
 	}
 	var paths []string
-	for _, p := range fresh {
-		ps, release, err := p.Files(ctx)
-		if err != nil {
-			return now, 0, err
+	if kept {
+		if len(was.Days) == len(a.Days) {
+			a.Merged, a.Partials, a.Observations = was.Merged, was.Partials, was.Observations
+			return nil
 		}
-		if release != nil {
-			defer release()
+		for _, f := range was.Merged {
+			paths = append(paths, filepath.Join(dir, f))
 		}
-		paths = append(paths, ps...)
 	}
 	var id strings.Builder
-	for _, d := range slices.Sorted(maps.Keys(now.Parts)) {
-		fmt.Fprintln(&id, d, now.Parts[d])
+	for _, date := range slices.Sorted(maps.Keys(a.Days)) {
+		d := a.Days[date]
+		fmt.Fprintln(&id, date, d.Key)
+		if _, in := was.Days[date]; !kept || !in {
+			paths = append(paths, filepath.Join(dir, d.File))
+		}
 	}
-	if name == "" {
-		name = "all"
-	}
-	stem := filepath.Join("areas", name+"-"+survey.HashOf([]byte(id.String())).String()[:16])
-	out := func(i int) string {
-		f := fmt.Sprintf("%s-%04d.parquet", stem, i)
-		now.Files = append(now.Files, f)
-		return filepath.Join(dir, f)
-	}
-	var err error
-	if remote == nil {
-		now.Observations, err = local.fold(ctx, paths, base, out)
+	base := filepath.Join("areas", stem(name)+"-"+short(id.String()))
+	if len(paths) == 1 { // the first day of an area
+		a.Merged = []string{a.Days[slices.Collect(maps.Keys(a.Days))[0]].File}
 	} else {
-		tmp := filepath.Join(dir, stem+".tmp")
-		defer os.Remove(tmp)
-		if err = remote.Fold(ctx, paths, tmp); err == nil {
-			now.Observations, err = local.fold(ctx, nil, append(base, tmp), out)
+		var size int64
+		for _, p := range paths {
+			if st, err := os.Stat(p); err == nil {
+				size += st.Size()
+			}
+		}
+		n := 1
+		if size >= wide {
+			n = threads
+		}
+		cuts, err := cutsOf(paths, n)
+		if err != nil {
+			return err
+		}
+		g, ctx := errgroup.WithContext(ctx)
+		for i := range len(cuts) - 1 {
+			f := fmt.Sprintf("%s-%04d.part", base, i)
+			a.Merged = append(a.Merged, f)
+			g.Go(func() error { return mergeRange(ctx, paths, cuts[i], cuts[i+1], filepath.Join(dir, f)) })
+		}
+		if err := g.Wait(); err != nil {
+			return err
 		}
 	}
-	if err == nil && known && now.Observations != rows {
-		err = survey.Errorf(survey.Internal, "%d observations counted, the files have %d", now.Observations, rows)
-	}
-	if err != nil {
-		for _, f := range now.Files {
-			os.Remove(filepath.Join(dir, f))
+	for _, f := range a.Merged {
+		p, err := openParts(filepath.Join(dir, f))
+		if err != nil {
+			return err
 		}
+		a.Partials += p.rows
+		a.Observations += p.observations
+		p.Close()
 	}
-	return now, len(fresh), err
+	return nil
 }
 
 // whole lets make write beside path and puts the result there; what was cut short is never at path.
@@ -244,8 +375,11 @@ func load(dir string) (m manifest, err error) {
 	} else if err != nil {
 		return m, survey.Errorf(survey.Unavailable, "fold: %w", err)
 	}
-	if err := json.Unmarshal(b, &m); err != nil || m.Format != format {
-		return m, survey.Errorf(survey.Invalid, "%s is not of this version", filepath.Join(dir, manifestName)).WithHint("give another folder, or remove this one: it is made again from the observations")
+	if err := json.Unmarshal(b, &m); err != nil {
+		return m, survey.Errorf(survey.Invalid, "%s: %w", filepath.Join(dir, manifestName), err).WithHint("give another folder, or remove this one: it is made again from the observations")
+	}
+	if m.Format != format { // of another version: begin anew
+		return manifest{}, nil
 	}
 	return m, nil
 }
@@ -258,40 +392,36 @@ func save(dir string, m manifest) error {
 	return whole(filepath.Join(dir, manifestName), func(tmp string) error { return os.WriteFile(tmp, append(b, '\n'), 0o644) })
 }
 
-// sweep removes what the manifest does not name.
-func sweep(dir string, m manifest) error {
+// sweep removes what the manifest does not name, and gives the bytes of what it does.
+func sweep(dir string, m manifest) (kept int64, err error) {
 	names := make(map[string]bool)
 	for _, a := range m.Areas {
-		for _, f := range a.Files {
+		for _, d := range a.Days {
+			names[d.File] = true
+		}
+		for _, f := range a.Merged {
 			names[f] = true
 		}
 	}
-	found, err := filepath.Glob(filepath.Join(dir, "areas", "*"))
-	for _, f := range found {
-		if rel, err := filepath.Rel(dir, f); err == nil && !names[rel] {
-			os.Remove(f) // tried again by the next run
+	for _, sub := range []string{"areas", "days"} {
+		found, err := os.ReadDir(filepath.Join(dir, sub))
+		if err != nil {
+			return 0, err
+		}
+		for _, f := range found {
+			if rel := filepath.Join(sub, f.Name()); !names[rel] {
+				os.Remove(filepath.Join(dir, rel)) // tried again by the next run
+			} else if st, err := f.Info(); err == nil {
+				kept += st.Size()
+			}
 		}
 	}
-	return err
+	return kept, nil
 }
 
-// partial is a row of a file of partials.
-type partial struct {
-	Cell         int64 `lake:"h3"`
-	Place        int64 `lake:"place"`
-	Observations int64 `lake:"observations"`
-	QualitySum   int64 `lake:"quality_sum"`
-	BestQuality  int64 `lake:"best_quality"`
-	FirstSeen    int64 `lake:"first_seen"`
-	LastSeen     int64 `lake:"last_seen"`
-	LastReceived int64 `lake:"last_received"`
-}
-
-var partialSchema = lake.Schema{Name: "cell-partials", Version: 1, Doc: "Observations folded by cell, heading sector and level of quality."}
-
-// writeCells makes the file of cells from the areas' partials.
-func writeCells(dir string, m manifest, res *Result) error {
-	res.Partials, res.Cells = 0, 0
+// writeCells makes the file of cells from the areas' merged partials: one reads and sums, one writes.
+func writeCells(ctx context.Context, dir string, m manifest, res *Result) error {
+	res.Cells = 0
 	return whole(filepath.Join(dir, cellsName), func(tmp string) error {
 		f, err := os.Create(tmp)
 		if err != nil {
@@ -304,17 +434,45 @@ func writeCells(dir string, m manifest, res *Result) error {
 			return err
 		}
 		var n int64
-		var row [1]Cell
-		for r, err := range cells.FromPartials(partials(dir, m, &res.Partials)) {
-			if err != nil {
-				return err
+		batches := make(chan []Cell, 4)
+		g, ctx := errgroup.WithContext(ctx)
+		g.Go(func() error {
+			defer close(batches)
+			const many = 4096
+			var batch []Cell
+			send := func() error {
+				select {
+				case batches <- batch:
+					batch = make([]Cell, 0, many)
+					return nil
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
 			}
-			n += r.Observations
-			res.Cells++
-			row[0] = Cell{r.Cell.Int64(), r.Observations, r.QualitySum, int64(r.BestQuality), r.FirstSeen, r.LastSeen, r.LastReceived, r.AppendSeen(nil)}
-			if err := w.Write(row[:]...); err != nil {
-				return err
+			for r, err := range cells.FromPartials(merged(ctx, dir, m)) {
+				if err != nil {
+					return err
+				}
+				n += r.Observations
+				res.Cells++
+				if batch = append(batch, Cell{r.Cell.Int64(), r.Observations, r.QualitySum, int64(r.BestQuality), r.FirstSeen, r.LastSeen, r.LastReceived, r.AppendSeen(nil)}); len(batch) == many {
+					if err := send(); err != nil {
+						return err
+					}
+				}
 			}
+			return send()
+		})
+		g.Go(func() error {
+			for b := range batches {
+				if err := w.Write(b...); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err := g.Wait(); err != nil {
+			return err
 		}
 		if n != res.Observations {
 			return survey.Errorf(survey.Internal, "%d observations in the cells, %d in the partials", n, res.Observations)
@@ -327,27 +485,29 @@ func writeCells(dir string, m manifest, res *Result) error {
 	})
 }
 
-// partials reads the areas' files one after the other, in order of cell: areas of one resolution are apart.
-func partials(dir string, m manifest, n *int64) iter.Seq2[cells.Partial, error] {
+// merged reads the areas' merged partials one after the other, in order of cell: areas of one resolution are apart.
+func merged(ctx context.Context, dir string, m manifest) iter.Seq2[cells.Partial, error] {
 	return func(yield func(cells.Partial, error) bool) {
+		stop := errors.New("stop")
 		for _, name := range slices.Sorted(maps.Keys(m.Areas)) {
-			for _, file := range m.Areas[name].Files {
-				f, err := os.Open(filepath.Join(dir, file))
+			for _, file := range m.Areas[name].Merged {
+				f, err := openParts(filepath.Join(dir, file))
+				if err == nil {
+					err = merge(ctx, []*partFile{f}, 0, 1<<63, func(p *cells.Partial) error {
+						if !yield(*p, nil) {
+							return stop
+						}
+						return nil
+					})
+					f.Close()
+				}
+				if errors.Is(err, stop) {
+					return
+				}
 				if err != nil {
 					yield(cells.Partial{}, err)
 					return
 				}
-				for p, err := range scan(f, func(p partial) (cells.Partial, error) {
-					*n++
-					return cells.Partial{Cell: survey.Cell(p.Cell), Place: int(p.Place), Observations: p.Observations, QualitySum: p.QualitySum, BestQuality: p.BestQuality,
-						FirstSeen: p.FirstSeen, LastSeen: p.LastSeen, LastReceived: p.LastReceived}, nil
-				}) {
-					if !yield(p, err) || err != nil {
-						f.Close()
-						return
-					}
-				}
-				f.Close()
 			}
 		}
 	}

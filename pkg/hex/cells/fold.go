@@ -23,6 +23,23 @@ type Partial struct {
 	LastReceived int64
 }
 
+// Merge adds what o counts, which is of the same cell and place.
+func (p *Partial) Merge(o *Partial) {
+	p.Observations += o.Observations
+	p.QualitySum += o.QualitySum
+	p.BestQuality = max(p.BestQuality, o.BestQuality)
+	p.FirstSeen, p.LastSeen, p.LastReceived = min(p.FirstSeen, o.FirstSeen), max(p.LastSeen, o.LastSeen), max(p.LastReceived, o.LastReceived)
+}
+
+// Places is how many values Partial.Place has.
+const Places = places
+
+// PlaceOf is the place of an observation with a heading in whole degrees (negative for none) and a quality in parts per
+// million: what FoldSQL computes.
+func PlaceOf(heading, quality int64) int {
+	return freshness.BucketOf(min(heading, 359)*1000)*freshness.Levels + freshness.LevelOf(survey.PPM(quality))
+}
+
 // Dialect is an engine that folds.
 type Dialect int
 
@@ -33,7 +50,7 @@ const (
 
 // FoldSQL is the query that folds observations into partials. source is what stands after FROM: a table, or a function
 // that reads Parquet with the columns of the observations dataset (h3, heading_deg, quality_ppm, captured_at,
-// received_at). The columns come out in the order of Partial's fields; there is no order of rows.
+// received_at). The columns come out in the order of Partial's fields; the rows have no order, unless FoldOrder follows.
 func FoldSQL(d Dialect, source string) string {
 	micros := "epoch_us(%s)"
 	if d == ClickHouse {
@@ -47,13 +64,8 @@ FROM ` + source + `
 GROUP BY h3, place`
 }
 
-// MergeSQL is the query that merges partials, the same on every engine, in order of cell and place.
-func MergeSQL(source string) string {
-	return `SELECT h3, place, CAST(SUM(observations) AS BIGINT) AS observations, CAST(SUM(quality_sum) AS BIGINT) AS quality_sum,
-	MAX(best_quality) AS best_quality, MIN(first_seen) AS first_seen, MAX(last_seen) AS last_seen, MAX(last_received) AS last_received
-FROM ` + source + `
-GROUP BY h3, place ORDER BY h3, place`
-}
+// FoldOrder sorts what FoldSQL gives by cell and place.
+const FoldOrder = ` ORDER BY h3, place`
 
 // placeSQL is the place by comparisons of whole degrees and ppm, which no engine rounds its own way.
 func placeSQL() string {

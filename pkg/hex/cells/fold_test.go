@@ -37,10 +37,7 @@ func TestPartialsOfDaysMergeToTheLiveRows(t *testing.T) {
 					merged[k] = p
 					continue
 				}
-				m.Observations += p.Observations
-				m.QualitySum += p.QualitySum
-				m.BestQuality = max(m.BestQuality, p.BestQuality)
-				m.FirstSeen, m.LastSeen, m.LastReceived = min(m.FirstSeen, p.FirstSeen), max(m.LastSeen, p.LastSeen), max(m.LastReceived, p.LastReceived)
+				m.Merge(&p)
 				merged[k] = m
 			}
 		}
