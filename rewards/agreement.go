@@ -7,7 +7,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// Agreement is how a drive's cells compare with what other contributors' vouched-for drives saw in the epoch.
+// Agreement is how a drive's cells compare with what other contributors' enrolled drives saw in the epoch.
 type Agreement struct {
 	Drive        int32 // index into Inputs.Drives
 	Agreed       int   // cells that somebody else was in too
@@ -34,12 +34,13 @@ func (a Agreement) Score() (contradicted survey.PPM, ok bool) {
 	return survey.PPM(int64(a.Contradicted) * int64(survey.One) / int64(n)), true
 }
 
-// Agreements compares every drive with the drives of other contributors that something vouches for, ordered by drive. A
+// Agreements compares every drive with the drives of other contributors that are enrolled, ordered by drive. A
 // cell agrees when another contributor was in it; it is contradicted when nobody was, but at least three others were in
 // the same cell one resolution coarser (some 50 m across): a drive through the houses beside a busy street. What nobody
 // else passed is neither, so that the first to drive a street has nothing to fear.
 //
-// What agreement itself gives as evidence vouches for nobody here. Agreement proves little by itself: whoever invents a drive can invent it along streets that others do drive.
+// What a drive says of itself counts for nothing here, or whoever invents three drives beside a street could contradict
+// everybody on it. And agreement vouches for nobody: whoever invents a drive can invent it along streets that others drive.
 func Agreements(in Inputs) []Agreement {
 	ids := make([]survey.ContributorID, 0, len(in.Drives))
 	for _, d := range in.Drives {
@@ -51,7 +52,7 @@ func Agreements(in Inputs) []Agreement {
 	for i, d := range in.Drives {
 		n, _ := slices.BinarySearch(ids, d.Contributor)
 		owner[i] = int32(n)
-		vouched[i] = slices.ContainsFunc(d.Vouchers, func(v Finding) bool { return v.Kind != KindAgreed })
+		vouched[i] = slices.ContainsFunc(d.Vouchers, func(v Finding) bool { return v.Kind == KindEnrolled })
 	}
 	type visit struct {
 		cell  survey.Cell

@@ -22,7 +22,25 @@ func CloseInPlace(in Inputs, rs Ruleset) (Result, error) {
 	if err := rs.Validate(); err != nil {
 		return Result{}, err
 	}
-	c := closer{in: in, rs: rs.Coverage, all: rs, res: Result{Epoch: in.Epoch}}
+	if rs.Trust.Sponsors == nil || len(in.Sponsors) == 0 {
+		return decide(in, rs, nil)
+	}
+	// What a drive earns does not depend on whether it is held. So everything that a sponsorship might decide about is held
+	// once, to learn from the escrow what each such drive earns.
+	sides := in.sponsored(rs.Trust)
+	apart, err := decide(in, rs, sides.all)
+	if err != nil {
+		return Result{}, err
+	}
+	held, bonds := sides.bond(in, apart.Escrow)
+	res, err := decide(in, rs, held)
+	res.Bonds = bonds
+	return res, err
+}
+
+// decide closes the epoch; holds says of some drives whether they are held, whatever is known of them.
+func decide(in Inputs, rs Ruleset, holds map[int32]bool) (Result, error) {
+	c := closer{in: in, rs: rs.Coverage, all: rs, holds: holds, res: Result{Epoch: in.Epoch}}
 	if err := c.index(); err != nil {
 		return Result{}, err
 	}
@@ -47,6 +65,7 @@ type closer struct {
 	owner []int32 // drive → index into res.Allocations
 	trust []survey.PPM
 	held  []bool
+	holds map[int32]bool // overrides held
 	obs   []Contribution
 	prior []Prior
 	cells []cellShare
@@ -79,7 +98,7 @@ type doubt struct {
 func (c *closer) index() error {
 	ids := make([]survey.ContributorID, 0, len(c.in.Drives))
 	drives := make(map[survey.DriveID]bool, len(c.in.Drives))
-	for _, d := range c.in.Drives {
+	for i, d := range c.in.Drives {
 		switch {
 		case d.ID == "" || d.Contributor == "":
 			return survey.Errorf(survey.Invalid, "drive %q of contributor %q: an id is empty", d.ID, d.Contributor)
@@ -94,6 +113,9 @@ func (c *closer) index() error {
 			}
 		}
 		t, held := c.all.Trust.Of(d)
+		if h, ok := c.holds[int32(i)]; ok {
+			held = h
+		}
 		c.trust, c.held = append(c.trust, t), append(c.held, held)
 		drives[d.ID] = true
 		ids = append(ids, d.Contributor)
@@ -203,6 +225,13 @@ func (c *closer) check() error {
 			return survey.Errorf(survey.Invalid, "%d points of contributor %q are negative or occur twice", r.Points, r.Contributor)
 		}
 		seen[r.Contributor] = true
+	}
+	newcomers := map[survey.ContributorID]bool{}
+	for _, s := range c.in.Sponsors {
+		if s.Newcomer == "" || s.Sponsor == "" || s.Newcomer == s.Sponsor || newcomers[s.Newcomer] {
+			return survey.Errorf(survey.Invalid, "sponsor %q of newcomer %q is impossible, or the newcomer has two", s.Sponsor, s.Newcomer)
+		}
+		newcomers[s.Newcomer] = true
 	}
 	var paid survey.Amount
 	for _, s := range c.in.Spend {

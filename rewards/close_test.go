@@ -613,7 +613,7 @@ func TestAgreementNeedsOthersThatSomethingVouchesFor(t *testing.T) {
 	// Four drive a street, a fifth drives beside it, a sixth where nobody else does.
 	in := rewards.Inputs{Drives: drives("ann", "ben", "cat", "dan", "eve", "fay", "ann")}
 	for i := range 4 {
-		in.Drives[i].Vouchers = []rewards.Finding{{"motion", survey.One}}
+		in.Drives[i].Vouchers = []rewards.Finding{{rewards.KindEnrolled, survey.One}}
 	}
 	n := 0
 	base := cellA.Parent(10)
@@ -641,11 +641,75 @@ func TestAgreementNeedsOthersThatSomethingVouchesFor(t *testing.T) {
 		}
 	}
 	for i := range 4 { // nobody is believed: nothing is known
-		in.Drives[i].Vouchers = []rewards.Finding{{rewards.KindAgreed, survey.One}}
+		in.Drives[i].Vouchers = []rewards.Finding{{rewards.KindAgreed, survey.One}, {"motion", survey.One}}
 	}
 	for _, a := range rewards.Agreements(in) {
 		if a.Agreed+a.Contradicted != 0 {
 			t.Errorf("%+v", a)
 		}
 	}
+}
+
+// Sponsor and newcomers together are paid at most what the sponsor would be without them, whatever anybody drives; what is
+// held covers what is paid on the sponsor's word.
+func TestASponsoredNewcomerIsPaidFromTheSponsorsBond(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rs := rules()
+		rs.Trust.Vouchers = map[string]survey.PPM{rewards.KindEnrolled: survey.One}
+		rs.Trust.Sponsors = &rewards.Sponsors{Newcomers: rapid.IntRange(1, 3).Draw(t, "most")}
+		var in rewards.Inputs
+		start := at(0)
+		for d := range rapid.IntRange(2, 12).Draw(t, "drives") {
+			who := rapid.SampledFrom([]survey.ContributorID{"sponsor", "sponsor", "n1", "n2", "n3", "stranger", "honest"}).Draw(t, "who")
+			dr := rewards.Drive{ID: survey.DriveID(fmt.Sprintf("d%02d", d)), Contributor: who}
+			if who == "sponsor" || who == "honest" {
+				dr.Vouchers = []rewards.Finding{{Kind: rewards.KindEnrolled, Score: survey.One}}
+			}
+			if rapid.IntRange(0, 5).Draw(t, "doubt") == 0 {
+				dr.Findings = []rewards.Finding{{Kind: "replay", Score: survey.One}}
+			}
+			in.Drives = append(in.Drives, dr)
+			for i := range rapid.IntRange(1, 12).Draw(t, "frames") {
+				when := start + int64(d*3600+i)*1e6
+				in.Contributions = append(in.Contributions, rewards.Contribution{Frame: rewards.FrameKey{byte(d), byte(i), 1}, Drive: int32(d),
+					Cell: cellA + survey.Cell(rapid.IntRange(0, 9).Draw(t, "cell"))<<9, CapturedAt: when, ReceivedAt: when, Quality: 800_000})
+			}
+		}
+		paid := func(in rewards.Inputs) (all, pair, sponsor survey.Amount, r rewards.Result) {
+			r = mustClose(t, in, rs)
+			for _, a := range r.Allocations {
+				all += a.Amount + a.Held
+				switch a.Contributor {
+				case "sponsor":
+					pair, sponsor = pair+a.Amount, a.Amount
+				case "n1", "n2", "n3":
+					pair += a.Amount
+				case "stranger":
+					if a.Amount != 0 {
+						t.Fatalf("a stranger is paid %d", a.Amount)
+					}
+				}
+			}
+			return
+		}
+		before, none, alone, _ := paid(in)
+		for _, n := range []survey.ContributorID{"n1", "n2", "n3"} {
+			in.Sponsors = append(in.Sponsors, rewards.Sponsorship{Newcomer: n, Sponsor: "sponsor"})
+		}
+		after, pair, left, r := paid(in)
+		tolerance := survey.Amount(len(r.Lines)) // a held part of a line is rounded down
+		if none != alone || before != after || pair > alone+tolerance || left > alone {
+			t.Fatalf("alone %d, together %d of which the sponsor %d; all %d and %d", alone, pair, left, before, after)
+		}
+		newcomers := map[survey.ContributorID]bool{}
+		for _, b := range r.Bonds {
+			newcomers[b.Newcomer] = true
+		}
+		if len(newcomers) > rs.Trust.Sponsors.Newcomers {
+			t.Fatalf("%d newcomers of %d", len(newcomers), rs.Trust.Sponsors.Newcomers)
+		}
+		if again := mustClose(t, in, rs); !reflect.DeepEqual(again, r) {
+			t.Fatal("the same inputs give another outcome")
+		}
+	})
 }

@@ -101,6 +101,15 @@ type Trust struct {
 	// Vouchers, when there are any, are the kinds of evidence of which a drive needs at least one, with at least that
 	// score. What a drive without earns goes into escrow, as if it had a finding that holds.
 	Vouchers map[string]survey.PPM `json:"vouchers,omitempty"`
+	// Sponsors lets a contributor whose drives are vouched for answer for newcomers with its own earnings; absent, nobody
+	// can.
+	Sponsors *Sponsors `json:"sponsors,omitempty"`
+}
+
+// Sponsors bounds what one contributor may answer for.
+type Sponsors struct {
+	// Newcomers is how many newcomers a sponsor's earnings of an epoch may stand for, 1 to 100.
+	Newcomers int `json:"newcomers"`
 }
 
 // Band is one step of trust.
@@ -124,8 +133,16 @@ const (
 	DecisionConfirmed Decision = "confirmed" // the drive earns nothing
 )
 
-// KindUnvouched is how a hold names that nothing vouches for the drive. It is no finding: it follows from the vouchers.
-const KindUnvouched = "unvouched"
+// Reasons for a hold that are no findings: nothing speaks against the drive.
+const (
+	// KindUnvouched is how a hold names that nothing vouches for the drive.
+	KindUnvouched = "unvouched"
+	// KindBond is how a hold names that the drive's earnings stand for a newcomer whom its contributor answers for.
+	KindBond = "bond"
+)
+
+// KindEnrolled is the evidence that a drive has for whose contributor or device the operator, or a fleet, answers.
+const KindEnrolled = "enrolled"
 
 // Vouched reports whether the evidence is enough; always so when the ruleset asks for none.
 func (t Trust) Vouched(vouchers []Finding) bool {
@@ -139,12 +156,17 @@ func (t Trust) Vouched(vouchers []Finding) bool {
 
 // Of is a drive's trust and whether what it earns is held.
 func (t Trust) Of(d Drive) (trust survey.PPM, held bool) {
+	trust, held = t.Doubted(d)
+	return trust, held || trust > 0 && d.Decision == DecisionNone && !t.Vouched(d.Vouchers)
+}
+
+// Doubted is Of as if the drive were vouched for: held says that a finding holds it.
+func (t Trust) Doubted(d Drive) (trust survey.PPM, held bool) {
 	if d.Decision == DecisionConfirmed {
 		return 0, false
 	}
-	held = d.Decision == DecisionNone && !t.Vouched(d.Vouchers)
 	if len(d.Findings) == 0 { // most drives
-		return t.band(survey.One), held
+		return t.band(survey.One), false
 	}
 	worst := map[string]survey.PPM{}
 	for _, f := range d.Findings {
@@ -225,6 +247,9 @@ func (r Ruleset) Validate() error {
 			return bad("a score that vouches is not a share")
 		}
 	}
+	if s := r.Trust.Sponsors; s != nil && (s.Newcomers < 1 || s.Newcomers > 100 || len(r.Trust.Vouchers) == 0) {
+		return bad("sponsors answer for 1 to 100 newcomers each, and only where drives need a voucher")
+	}
 	if g := r.Regions; g != nil && (g.Resolution < 0 || g.Resolution > 11 || !share(g.Outside, g.Full, g.Floor) || g.Full == 0) {
 		return bad("regions have a resolution beyond 0 to 11, a share beyond the whole, or nothing that counts as full")
 	}
@@ -297,6 +322,11 @@ type Review struct {
 	Points      int64
 }
 
+// Sponsorship says that a contributor answers for a newcomer.
+type Sponsorship struct {
+	Newcomer, Sponsor survey.ContributorID
+}
+
 // Region is what is known of the roads in one region, an H3 cell of the ruleset's resolution.
 type Region struct {
 	Cell    survey.Cell
@@ -305,7 +335,7 @@ type Region struct {
 }
 
 // Inputs is everything that decides an epoch. Order within the slices does not matter. A frame, a drive's id, a prior's
-// cell, a spend's cell, an order's id and cell, and a review's contributor each occur once.
+// cell, a spend's cell, an order's id and cell, a review's contributor, and a sponsorship's newcomer each occur once.
 type Inputs struct {
 	Epoch         survey.Epoch
 	Drives        []Drive
@@ -315,6 +345,7 @@ type Inputs struct {
 	Orders        []Order
 	Reviews       []Review
 	Regions       []Region
+	Sponsors      []Sponsorship
 }
 
 // Code says why a line earned nothing. The list is closed; the empty Code is a line that earned.
@@ -454,6 +485,16 @@ type Result struct {
 	// Carried is what was spent on cells that nobody covered and that the next epoch counts again, ordered by cell. It is
 	// in no pool.
 	Carried []Spend
+	// Bonds are the drives that sponsorships decided about, ordered by drive.
+	Bonds []Bond
+}
+
+// Bond is a drive that a sponsorship decided about: a newcomer's that is paid because its sponsor answers for it, or a
+// sponsor's whose earnings are in escrow for that.
+type Bond struct {
+	Drive       survey.DriveID
+	Contributor survey.ContributorID // whose drive it is: the newcomer or the sponsor
+	Newcomer    survey.ContributorID
 }
 
 // RegionShare is one region's part of the coverage pool.

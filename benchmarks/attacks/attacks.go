@@ -2,8 +2,9 @@
 // beside driving honestly, once in each of the known ways. The drives go through ingest's findings and are paid by the
 // rewards ruleset, and what the cheat is paid more than for the honest driving alone is the gain.
 //
-// Motion, speed and acceleration are drawn from a seeded generator; the image is not simulated, so a cheat that only the
-// picture could give away (invented imagery with invented sensors) is reported and not bounded here.
+// Motion, speed and acceleration are drawn from a seeded generator; the image is not simulated. So nothing here relies on
+// pictures giving a cheat away: what holds is that strangers are not paid on their own word. What an enrolled contributor
+// invents under its own name is reported and not bounded: whoever enrolled it answers for it.
 package attacks
 
 import (
@@ -74,50 +75,52 @@ type recording struct {
 // cheat is the contributor under test; sybil accounts carry the prefix.
 const cheat = "cheat"
 
+// second is another account of the cheat.
+const second = cheat + " second account"
+
 // block is the distance of the streets in metres.
 const block = 200
 
 type fleet struct {
 	Config
-	roads bool // known
-	epoch survey.Epoch
-	rules rewards.Ruleset
-	n     int
+	roads    bool // known
+	sponsors []rewards.Sponsorship
+	epoch    survey.Epoch
+	rules    rewards.Ruleset
+	n        int
 	// motion keeps the prints of recordings already looked at.
 	motion map[string][]int64
 }
 
 // Run measures every attack against the same fleet. The same Config gives the same outcomes.
 func Run(c Config) ([]Outcome, error) {
-	f := fleet{Config: c.withDefaults(), motion: map[string][]int64{}, epoch: survey.EpochOf(time.Date(2027, 6, 7, 0, 0, 0, 0, time.UTC))}
+	f := fleet{Config: c.withDefaults(), motion: map[string][]int64{}, epoch: survey.EpochOf(start)}
 	var err error
 	if f.rules, _, err = ruleset.For(f.epoch); err != nil {
 		return nil, err
 	}
-	var others []recording
+	enrol := func(rs []recording) []recording {
+		rs = slices.Clone(rs)
+		for i := range rs {
+			rs[i].enrolled = true
+		}
+		return rs
+	}
+	var others, own []recording
 	for d := range f.Drivers {
 		for k := range f.Drives {
 			others = append(others, f.drive(fmt.Sprintf("driver%02d", d), uint64(1000+d*100+k), f.Meters))
 		}
 	}
-	var own []recording
 	for k := range f.Drives {
 		own = append(own, f.drive(cheat, uint64(k), f.Meters))
 	}
+	others, own = enrol(others), enrol(own)
 	base, err := f.pay(slices.Concat(others, own))
 	if err != nil {
 		return nil, err
 	}
 	var out []Outcome
-	measure := func(o Outcome, honest survey.Amount, rules rewards.Ruleset, rs []recording) error {
-		p, err := f.payBy(rules, rs, o.Attack == "spoofed trace, through houses")
-		if err != nil {
-			return fmt.Errorf("%s: %w", o.Attack, err)
-		}
-		o.Honest, o.Paid, o.Held, o.Gain = honest, p.paid, p.held, float64(p.paid)/float64(honest)-1
-		out = append(out, o)
-		return nil
-	}
 	beside := func(more ...recording) []recording { return slices.Concat(others, own, more) }
 
 	var still, bare, invented, throughHouses []recording
@@ -136,7 +139,7 @@ func Run(c Config) ([]Outcome, error) {
 	var replayed, copied []recording
 	for _, r := range own {
 		replayed = append(replayed, f.moved(r, cheat, 26*time.Hour, 600))
-		copied = append(copied, f.recoded(r, cheat+" second account"))
+		copied = append(copied, f.recoded(r, second))
 	}
 	var split []recording
 	for _, r := range own { // every fifth frame, with its readings, to another account
@@ -155,57 +158,55 @@ func Run(c Config) ([]Outcome, error) {
 	for i, r := range own {
 		pair = append(pair, f.beside(r, cheat+" passenger", uint64(800+i)))
 	}
-	// The strict network believes enrolled contributors only.
-	strict := f.rules
-	strict.Trust.Vouchers = map[string]survey.PPM{worker.VoucherEnrolled: survey.One}
-	enrol := func(rs []recording) []recording {
-		rs = slices.Clone(rs)
-		for i := range rs {
-			rs[i].enrolled = true
-		}
-		return rs
+	answered := []rewards.Sponsorship{{Newcomer: second, Sponsor: cheat}, {Newcomer: cheat + " passenger", Sponsor: cheat}}
+	for i := 1; i < 5; i++ {
+		answered = append(answered, rewards.Sponsorship{Newcomer: survey.ContributorID(fmt.Sprint(cheat, i)), Sponsor: cheat + "0"})
 	}
-	strip := func(rs []recording) []recording {
-		rs = slices.Clone(rs)
-		for i := range rs {
-			rs[i].acc = nil
-		}
-		return rs
+	first := slices.Clone(split) // of the split accounts only the first is enrolled
+	for i := range first {
+		first[i].enrolled = first[i].owner == cheat+"0"
 	}
 	for _, m := range []struct {
 		Outcome
-		rules rewards.Ruleset
-		rs    []recording
+		rs     []recording
+		answer bool // the cheat answers for its other accounts
 	}{
-		{Outcome{Attack: "spoofed trace", Bounded: true, Note: "invented drives beside the honest ones; the accelerometer lies still"}, f.rules, beside(still...)},
-		{Outcome{Attack: "spoofed trace, no accelerometer", Bounded: true, Note: "the same where the footage carries no accelerometer: nothing vouches for it, so it is held"}, f.rules, beside(bare...)},
-		{Outcome{Attack: "spoofed trace, through houses", Bounded: true, Note: "straight lines with an invented accelerometer, roads known: it is not on them"}, f.rules, beside(throughHouses...)},
-		{Outcome{Attack: "spoofed trace, everything invented", Note: "on real streets with an invented accelerometer: only imagery, or enrolment, can tell"}, f.rules, beside(invented...)},
-		{Outcome{Attack: "the same in a strict network", Bounded: true, Note: "vouchers: enrolled only, the cheat being enrolled under another account"}, strict, slices.Concat(enrol(others), enrol(own), reown(invented, cheat+" second account"))},
-		{Outcome{Attack: "replayed drive", Bounded: true, Note: "each drive again, a day later and 600 m away"}, f.rules, beside(replayed...)},
-		{Outcome{Attack: "duplicate, same bytes", Bounded: true, Note: "each drive again from a second account"}, f.rules, beside(reown(own, cheat+" second account")...)},
-		{Outcome{Attack: "duplicate, coded again", Bounded: true, Note: "the same with every image coded again"}, f.rules, beside(copied...)},
-		{Outcome{Attack: "sybil split", Bounded: true, Note: "the same frames spread over five accounts"}, f.rules, slices.Concat(others, split)},
-		{Outcome{Attack: "looping", Bounded: true, Note: "the same hours round one block instead of through the town"}, f.rules, slices.Concat(others, loops)},
-		{Outcome{Attack: "colluding pair", Bounded: true, Note: "a second account's camera in the same car, against one camera"}, f.rules, beside(pair...)},
-		{Outcome{Attack: "honest, no accelerometer", Driver: true, Note: "all is held until the operator enrols the driver or decides"}, f.rules, slices.Concat(others, strip(own))},
-		{Outcome{Attack: "honest, no accelerometer, enrolled", Driver: true, Note: "nothing is held"}, f.rules, slices.Concat(others, enrol(strip(own)))},
+		{Outcome{Attack: "spoofed trace, accelerometer at rest", Bounded: true, Note: "invented drives from a second account that nobody answers for: held"}, beside(reown(still, second)...), false},
+		{Outcome{Attack: "spoofed trace, no accelerometer", Bounded: true, Note: "the same without an accelerometer"}, beside(reown(bare, second)...), false},
+		{Outcome{Attack: "spoofed trace, everything invented", Bounded: true, Note: "on real streets, with an invented accelerometer: what a drive says of itself is no proof, so it is held as well"}, beside(reown(invented, second)...), false},
+		{Outcome{Attack: "spoofed trace, beside the enrolled device", Bounded: true, Note: "the same in the cheat's own name, whose camera is enrolled: it did not sign them"}, beside(invented...), false},
+		{Outcome{Attack: "spoofed trace, colluding sponsor", Bounded: true, Note: "the enrolled cheat answers for the second account: what that is paid is held of the cheat's own"}, beside(reown(invented, second)...), true},
+		{Outcome{Attack: "spoofed trace, no accelerometer, sponsor", Bounded: true, Note: "the same without an accelerometer"}, beside(reown(bare, second)...), true},
+		{Outcome{Attack: "spoofed trace, through houses, enrolled", Bounded: true, Note: "even signed by an enrolled device: roads are known, and it is not on them"}, beside(enrol(throughHouses)...), false},
+		{Outcome{Attack: "replayed drive", Bounded: true, Note: "each drive again, a day later and 600 m away, signed by the enrolled device"}, beside(enrol(replayed)...), false},
+		{Outcome{Attack: "replayed drive, colluding sponsor", Bounded: true, Note: "the same from a second account that the cheat answers for"}, beside(reown(replayed, second)...), true},
+		{Outcome{Attack: "duplicate, same bytes", Bounded: true, Note: "each drive again from a second, enrolled account"}, beside(enrol(reown(own, second))...), false},
+		{Outcome{Attack: "duplicate, coded again", Bounded: true, Note: "the same with every image coded again"}, beside(enrol(copied)...), false},
+		{Outcome{Attack: "duplicate, coded again, sponsor", Bounded: true, Note: "the same from an account that the cheat answers for"}, beside(copied...), true},
+		{Outcome{Attack: "sybil split", Bounded: true, Note: "the same frames spread over five enrolled accounts"}, slices.Concat(others, enrol(split)), false},
+		{Outcome{Attack: "sybil split, colluding sponsor", Bounded: true, Note: "the same, one enrolled account answering for the others"}, slices.Concat(others, first), true},
+		{Outcome{Attack: "looping", Bounded: true, Note: "the same hours round one block instead of through the town"}, slices.Concat(others, enrol(loops)), false},
+		{Outcome{Attack: "colluding pair", Bounded: true, Note: "a second, enrolled account's camera in the same car, against one camera"}, beside(enrol(pair)...), false},
+		{Outcome{Attack: "colluding pair, sponsor", Bounded: true, Note: "the same with an account that the driver answers for"}, beside(pair...), true},
+		{Outcome{Attack: "enrolled, and invents under that name", Note: "the operator or fleet answers for whom it enrols; no formula bounds what such a one invents. Enrol a device rather than a name"}, beside(enrol(invented)...), false},
+		{Outcome{Attack: "honest stranger", Driver: true, Note: "all is held until somebody vouches"}, slices.Concat(others, unsigned(own)), false},
 	} {
-		honest := base.paid
-		if m.rules.Trust.Vouchers[findings.VoucherMotion] == 0 {
-			p, err := f.payBy(strict, slices.Concat(enrol(others), enrol(own)), false)
-			if err != nil {
-				return nil, err
-			}
-			honest = p.paid
+		g := f
+		g.roads = m.Attack == "spoofed trace, through houses, enrolled"
+		if m.answer {
+			g.sponsors = answered
 		}
-		if err := measure(m.Outcome, honest, m.rules, m.rs); err != nil {
-			return nil, err
+		p, err := g.pay(m.rs)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", m.Attack, err)
 		}
+		o := m.Outcome
+		o.Honest, o.Paid, o.Held, o.Gain = base.paid, p.paid, p.held, float64(p.paid)/float64(base.paid)-1
+		out = append(out, o)
 	}
 	all := payment{base.paidAll, base.heldAll, 0, 0}
 	out = append(out, Outcome{Attack: "the honest fleet", Driver: true, Honest: all.paid + all.held, Paid: all.paid, Held: all.held,
-		Gain: float64(all.paid)/float64(all.paid+all.held) - 1, Note: "of all honest drivers with an accelerometer, what is held by mistake"})
+		Gain: float64(all.paid)/float64(all.paid+all.held) - 1, Note: "of all honest enrolled drivers, what is held by mistake"})
 	return out, nil
 }
 
@@ -255,6 +256,9 @@ func (f *fleet) loop(owner string, seed uint64, meters float64) recording {
 	return f.along(owner, rnd, corners)
 }
 
+// start is in the first epoch that is simulated.
+var start = time.Date(2027, 6, 7, 0, 0, 0, 0, time.UTC)
+
 var origin = geo.Point{Lat: 55.7, Lon: 13.2}
 
 func place(x, y float64) geo.Point {
@@ -290,10 +294,19 @@ func (f *fleet) frame(p geo.Point, at time.Time) survey.Frame {
 	return fr
 }
 
-// reown sends the same files from another account.
+// unsigned are the same recordings with nobody who answers for them.
+func unsigned(rs []recording) []recording {
+	rs = slices.Clone(rs)
+	for i := range rs {
+		rs[i].enrolled = false
+	}
+	return rs
+}
+
+// reown sends the same files from another account, which nobody answers for.
 func reown(rs []recording, owner string) (out []recording) {
 	for _, r := range rs {
-		r.owner = owner
+		r.owner, r.enrolled = owner, false
 		out = append(out, r)
 	}
 	return out
@@ -354,19 +367,30 @@ func offRoads(frames []survey.Frame) survey.PPM {
 // payment is what the cheat's accounts got, and all accounts.
 type payment struct{ paid, held, paidAll, heldAll survey.Amount }
 
-func (f *fleet) payBy(rules rewards.Ruleset, rs []recording, roads bool) (payment, error) {
-	g := *f
-	g.rules, g.roads = rules, roads
-	return g.pay(rs)
+func (f *fleet) pay(rs []recording) (payment, error) {
+	res, err := f.close(rs)
+	if err != nil {
+		return payment{}, err
+	}
+	var p payment
+	for _, a := range res.Allocations {
+		if len(a.Contributor) >= len(cheat) && a.Contributor[:len(cheat)] == cheat {
+			p.paid += a.Amount
+			p.held += a.Held
+		}
+		p.paidAll += a.Amount
+		p.heldAll += a.Held
+	}
+	return p, nil
 }
 
-// pay puts the recordings through ingest's rules, in the order in which they end, and the ruleset.
-func (f *fleet) pay(rs []recording) (payment, error) {
+// close puts the recordings through ingest's rules, in the order in which they end, and the ruleset.
+func (f *fleet) close(rs []recording) (rewards.Result, error) {
 	rs = slices.Clone(rs)
 	slices.SortStableFunc(rs, func(a, b recording) int {
 		return a.frames[len(a.frames)-1].CapturedAt.Compare(b.frames[len(b.frames)-1].CapturedAt)
 	})
-	in := rewards.Inputs{Epoch: f.epoch}
+	in := rewards.Inputs{Epoch: f.epoch, Sponsors: f.sponsors}
 	known := map[survey.FrameID]bool{}
 	prints := map[int64][]int{}     // → drives
 	places := map[geo.Point][]int{} // → drives
@@ -396,7 +420,7 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: v.Kind, Score: v.Score})
 		}
 		if r.enrolled {
-			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: worker.VoucherEnrolled, Score: survey.One})
+			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: rewards.KindEnrolled, Score: survey.One})
 		}
 		key := fmt.Sprint(frames[0].ID, frames[len(frames)-1].ID, len(frames))
 		motion, ok := f.motion[key]
@@ -427,7 +451,7 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 		for _, fr := range frames {
 			key, err := rewards.KeyOf(fr.ID)
 			if err != nil {
-				return payment{}, err
+				return rewards.Result{}, err
 			}
 			in.Contributions = append(in.Contributions, rewards.Contribution{Frame: key, Cell: fr.Cell, Drive: int32(n), Quality: 800_000,
 				CapturedAt: fr.CapturedAt.UnixMicro(), ReceivedAt: fr.CapturedAt.Add(time.Hour).UnixMicro()})
@@ -439,18 +463,5 @@ func (f *fleet) pay(rs []recording) (payment, error) {
 		d.Findings = append(d.Findings, doubts[int32(i)]...)
 		d.Vouchers = append(d.Vouchers, evidence[int32(i)]...)
 	}
-	res, err := rewards.Close(in, f.rules)
-	if err != nil {
-		return payment{}, err
-	}
-	var p payment
-	for _, a := range res.Allocations {
-		if len(a.Contributor) >= len(cheat) && a.Contributor[:len(cheat)] == cheat {
-			p.paid += a.Amount
-			p.held += a.Held
-		}
-		p.paidAll += a.Amount
-		p.heldAll += a.Held
-	}
-	return p, nil
+	return rewards.Close(in, f.rules)
 }

@@ -129,7 +129,7 @@ func (c Config) inputs() (record.Inputs, error) {
 	id := func(n int) string { return survey.HashOf(fmt.Append(nil, "drive", n)).String()[:32] }
 	account := func(n int) string { return survey.HashOf(fmt.Append(nil, "account", n)).String()[:32] }
 	for d := range drives {
-		x := rewards.Drive{ID: survey.DriveID(id(d)), Contributor: survey.ContributorID(account(d % c.Accounts)), Vouchers: []rewards.Finding{{Kind: "motion", Score: survey.One}}}
+		x := rewards.Drive{ID: survey.DriveID(id(d)), Contributor: survey.ContributorID(account(d % c.Accounts)), Vouchers: []rewards.Finding{{Kind: rewards.KindEnrolled, Score: survey.One}}}
 		if d%100 == 99 {
 			x.Findings = []rewards.Finding{{Kind: "two_places", Score: survey.One}}
 		}

@@ -33,7 +33,7 @@ func folder(t *testing.T, e survey.Epoch) string {
 	for i := range 12 {
 		d := rewards.Drive{ID: survey.DriveID(fmt.Sprintf("drive%02d", i)), Contributor: survey.ContributorID(fmt.Sprint("c", i%5))}
 		if i%4 != 3 {
-			d.Vouchers = []rewards.Finding{{Kind: "motion", Score: survey.One}}
+			d.Vouchers = []rewards.Finding{{Kind: rewards.KindEnrolled, Score: survey.One}}
 		}
 		if i == 7 {
 			d.Findings = []rewards.Finding{{Kind: "two_places", Score: survey.One}}

@@ -15,7 +15,8 @@ import (
 )
 
 // Role says what an operator may do. An admin may do everything; an auditor may read whatever an operator's route reads
-// and change nothing; the others may do what is registered for their role.
+// and change nothing; the others may do what is registered for their role, an operator also
+// what a fleet may.
 type Role string
 
 // The roles. The list is closed.
@@ -23,6 +24,7 @@ const (
 	RoleAdmin    Role = "admin"    // operators themselves, and all below
 	RoleOperator Role = "operator" // runs the network: contributors, orders, jobs, runs of the models
 	RoleReviewer Role = "reviewer" // privacy: reports and take-downs
+	RoleFleet    Role = "fleet"    // answers for its own drivers and devices, and nothing else
 	RoleAuditor  Role = "auditor"  // reads
 )
 
@@ -30,11 +32,11 @@ const (
 const RoleAny Role = "any"
 
 // Roles are all roles.
-func Roles() []Role { return []Role{RoleAdmin, RoleOperator, RoleReviewer, RoleAuditor} }
+func Roles() []Role { return []Role{RoleAdmin, RoleOperator, RoleReviewer, RoleFleet, RoleAuditor} }
 
 // May reports whether r may use an operation for need, by its HTTP method.
 func (r Role) May(need Role, method string) bool {
-	return r == RoleAdmin || need == RoleAny || r == need || r == RoleAuditor && need != RoleAdmin && reads(method)
+	return r == RoleAdmin || need == RoleAny || r == need || r == RoleOperator && need == RoleFleet || r == RoleAuditor && need != RoleAdmin && reads(method)
 }
 
 func reads(method string) bool { return method == http.MethodGet || method == http.MethodHead }

@@ -18,7 +18,7 @@ type body[T any] struct{ Body T }
 // Me is who asks.
 type Me struct {
 	Name string     `json:"name"`
-	Role httpx.Role `json:"role" enum:"admin,operator,reviewer,auditor"`
+	Role httpx.Role `json:"role" enum:"admin,operator,reviewer,fleet,auditor"`
 	Via  string     `json:"via" doc:"How the operator showed who they are: session, token, oidc or root."`
 }
 
@@ -43,7 +43,7 @@ type sessionOut struct {
 type accountIn struct {
 	Body struct {
 		Name string     `json:"name" minLength:"1" maxLength:"80"`
-		Role httpx.Role `json:"role" enum:"admin,operator,reviewer,auditor"`
+		Role httpx.Role `json:"role" enum:"admin,operator,reviewer,fleet,auditor"`
 	}
 }
 
@@ -59,7 +59,7 @@ type nameIn struct {
 type roleIn struct {
 	Name string `path:"name" maxLength:"80"`
 	Body struct {
-		Role httpx.Role `json:"role" enum:"admin,operator,reviewer,auditor"`
+		Role httpx.Role `json:"role" enum:"admin,operator,reviewer,fleet,auditor"`
 	}
 }
 

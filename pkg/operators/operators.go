@@ -67,7 +67,7 @@ func New(db *state.DB, c Config) *Operators {
 // Account is an operator with an entry in the database.
 type Account struct {
 	Name       string     `json:"name"`
-	Role       httpx.Role `json:"role" enum:"admin,operator,reviewer,auditor"`
+	Role       httpx.Role `json:"role" enum:"admin,operator,reviewer,fleet,auditor"`
 	CreatedAt  time.Time  `json:"created_at"`
 	DisabledAt *time.Time `json:"disabled_at,omitempty"`
 }

@@ -183,6 +183,9 @@ type Me struct {
 	Epochs      []MyEpoch  `json:"epochs"`
 	Holds       []MyHold   `json:"holds"`
 	Codes       []CodeText `json:"codes"`
+	Enrolled    bool       `json:"enrolled" doc:"the operator or a fleet answers for the contributor, so that drives are paid at once"`
+	Sponsor     bool       `json:"sponsored" doc:"an enrolled contributor answers for this one"`
+	Newcomers   []string   `json:"newcomers" doc:"for whom the contributor answers with its own earnings"`
 }
 
 // Account is where earnings are booked.
@@ -212,6 +215,7 @@ type MyHold struct {
 	Deadline time.Time       `json:"deadline" doc:"open: for the appeal; appealed: for the decision, after which the drive is cleared"`
 	Appeal   string          `json:"appeal,omitempty"`
 	Reason   string          `json:"reason,omitempty"`
+	Todo     string          `json:"todo,omitempty" doc:"what the contributor can do, while it is not decided"`
 }
 
 // CodeText is a reason code and its sentence.
@@ -244,6 +248,12 @@ func Register(mux httpx.Mux, api huma.API, d Deps) {
 	driver(s, api, get("my-statement", "/v1/rewards/me/epochs/{epoch}", "Why: a statement per cell that adds up exactly"), s.statement)
 	driver(s, api, huma.Operation{OperationID: "appeal-hold", Method: http.MethodPost, Path: "/v1/rewards/me/holds/{drive}/appeal", Summary: "Answer a hold before its deadline",
 		Tags: []string{"rewards"}, DefaultStatus: http.StatusNoContent}, s.appeal)
+	if d.Desk != nil {
+		driver(s, api, huma.Operation{OperationID: "sponsor-newcomer", Method: http.MethodPut, Path: "/v1/rewards/me/newcomers/{contributor}", Summary: "Answer for a newcomer with one's own earnings",
+			Tags: []string{"rewards"}, DefaultStatus: http.StatusNoContent}, s.sponsor)
+		driver(s, api, huma.Operation{OperationID: "end-sponsorship", Method: http.MethodDelete, Path: "/v1/rewards/me/newcomers/{contributor}", Summary: "No longer answer for a newcomer",
+			Tags: []string{"rewards"}, DefaultStatus: http.StatusNoContent}, s.unsponsor)
+	}
 	mux.HandleFunc("GET /v1/rewards/epochs/{epoch}/files/{name}", s.file)
 	if d.Desk != nil {
 		s.desk(api)
@@ -547,7 +557,64 @@ func (s *server) me(ctx context.Context, c survey.ContributorID, _ *struct{}) (*
 		out.Holds = append(out.Holds, h)
 		return err
 	}, `SELECT drive_id, state, evidence, opened_at, deadline_at, appeal, reason FROM reward_holds WHERE contributor_id = $1 ORDER BY opened_at DESC, drive_id LIMIT 500`, string(c))
+	if err != nil {
+		return nil, err
+	}
+	for i := range out.Holds {
+		out.Holds[i].Todo = todo(out.Holds[i])
+	}
+	var enrolled, sponsors int64
+	if err := s.DB.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM reward_enrolled WHERE contributor_id = $1 AND revoked_at = 0), (SELECT COUNT(*) FROM reward_sponsors WHERE newcomer_id = $1 AND ended_at = 0)`,
+		string(c)).Scan(&enrolled, &sponsors); err != nil {
+		return nil, err
+	}
+	out.Enrolled, out.Sponsor, out.Newcomers = enrolled > 0, sponsors > 0, []string{}
+	err = s.each(ctx, func(scan func(...any) error) error {
+		var id string
+		err := scan(&id)
+		out.Newcomers = append(out.Newcomers, id)
+		return err
+	}, `SELECT newcomer_id FROM reward_sponsors WHERE sponsor_id = $1 AND ended_at = 0 ORDER BY newcomer_id`, string(c))
 	return &body[Me]{out}, err
+}
+
+// todo says what the contributor can do about a hold, "" once it is decided.
+func todo(h MyHold) string {
+	if h.State != worker.HoldOpen && h.State != worker.HoldAppealed {
+		return ""
+	}
+	var kinds []struct{ Kind string }
+	json.Unmarshal(h.Evidence, &kinds) // evidence of another form has no kinds, and the general words fit
+	unvouched, bond, doubt := false, false, false
+	for _, k := range kinds {
+		unvouched = unvouched || k.Kind == rewards.KindUnvouched
+		bond = bond || k.Kind == rewards.KindBond
+		doubt = doubt || k.Kind != rewards.KindUnvouched && k.Kind != rewards.KindBond
+	}
+	day := h.Deadline.UTC().Format("2 January 2006")
+	switch {
+	case bond:
+		return "Your drive stands for a newcomer whom you answer for. It is paid once the operator or a fleet has enrolled the newcomer. If nobody has by " + day + " and you have not asked the operator to look, it is forfeited."
+	case unvouched && !doubt && h.State == worker.HoldAppealed:
+		return "The operator has your request. It waits until somebody has looked, or vouches for you."
+	case unvouched && !doubt:
+		return "Nothing speaks against your drive; nobody vouches for you yet. It is paid once the operator or your fleet enrols you or your camera, or, from then on, while an enrolled driver answers for you. Write here to ask the operator to look: then it waits until that is done, otherwise until " + day + "."
+	case h.State == worker.HoldAppealed:
+		return "Your answer is being looked at. If nobody decides by " + day + ", the drive is cleared" + map[bool]string{true: " as soon as somebody vouches for you.", false: "."}[unvouched]
+	}
+	return "Answer before " + day + ". Without an answer the drive earns nothing."
+}
+
+type newcomerIn struct {
+	Contributor string `path:"contributor" maxLength:"64"`
+}
+
+func (s *server) sponsor(ctx context.Context, c survey.ContributorID, in *newcomerIn) (*struct{}, error) {
+	return nil, s.Desk.Sponsor(ctx, c, survey.ContributorID(in.Contributor))
+}
+
+func (s *server) unsponsor(ctx context.Context, c survey.ContributorID, in *newcomerIn) (*struct{}, error) {
+	return nil, s.Desk.Unsponsor(ctx, c, survey.ContributorID(in.Contributor))
 }
 
 func (s *server) each(ctx context.Context, fn func(scan func(...any) error) error, sql string, args ...any) error {

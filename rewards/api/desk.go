@@ -89,7 +89,7 @@ func (s *server) desk(api huma.API) {
 	type enrolOut struct {
 		Cleared int `json:"cleared" doc:"holds that were open for no other reason"`
 	}
-	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, op("enrol-contributor", http.MethodPut, "/enrolled/{contributor}", "Answer for a contributor's uploads, so that they are paid without an accelerometer", http.StatusOK), func(ctx context.Context, in *struct {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleFleet, op("enrol-contributor", http.MethodPut, "/enrolled/{contributor}", "Answer for a contributor, or for a device, so that what it uploads is paid at once", http.StatusOK), func(ctx context.Context, in *struct {
 		Contributor string `path:"contributor" maxLength:"64"`
 		Body        struct {
 			DeviceKey string `json:"device_key,omitempty" maxLength:"64" doc:"only uploads signed by this key"`
@@ -100,11 +100,15 @@ func (s *server) desk(api huma.API) {
 		n, err := s.Desk.Enrol(ctx, survey.ContributorID(in.Contributor), in.Body.DeviceKey, by(ctx), in.Body.Reason)
 		return &body[enrolOut]{enrolOut{n}}, err
 	})
-	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, op("dismiss-contributor", http.MethodDelete, "/enrolled/{contributor}", "No longer answer for uploads from now on", http.StatusNoContent), func(ctx context.Context, in *struct {
+	httpx.HandleOperator(api, s.Operators, httpx.RoleFleet, op("dismiss-contributor", http.MethodDelete, "/enrolled/{contributor}", "No longer answer for uploads from now on", http.StatusNoContent), func(ctx context.Context, in *struct {
 		Contributor string `path:"contributor" maxLength:"64"`
 		DeviceKey   string `query:"device_key" maxLength:"64"`
 	}) (*struct{}, error) {
-		return nil, s.Desk.Dismiss(ctx, survey.ContributorID(in.Contributor), in.DeviceKey)
+		only := "" // a fleet ends what it began itself
+		if a, _ := httpx.ActorOf(ctx); a.Role == httpx.RoleFleet {
+			only = by(ctx)
+		}
+		return nil, s.Desk.Dismiss(ctx, survey.ContributorID(in.Contributor), in.DeviceKey, only)
 	})
 	httpx.HandleOperator(api, s.Operators, httpx.RoleAdmin, op("correct-epoch", http.MethodPost, "/corrections", "Mend an error in a closed epoch by an entry that the next close books", http.StatusNoContent), func(ctx context.Context, in *struct {
 		Key  string `header:"Idempotency-Key" required:"true" minLength:"1" maxLength:"200"`

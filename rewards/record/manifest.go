@@ -92,7 +92,7 @@ func NewManifest(in Inputs, out Outcome, previous survey.Hash, inputs, outputs F
 
 // OutputNames lists the outputs in the order of the manifest.
 func OutputNames() []string {
-	return []string{StatementName, EscrowName, HitsName, RegionPoolsName, AllocationsName, MerkleName}
+	return []string{StatementName, EscrowName, BondsName, HitsName, RegionPoolsName, AllocationsName, MerkleName}
 }
 
 // Encode is the manifest's bytes.

@@ -9,11 +9,13 @@
 //	spend.parquet          what customers spent on each cell (input)
 //	orders.parquet         the cells of work orders that were open (input)
 //	reviews.parquet        points earned by checking others' work (input)
+//	sponsors.parquet       which contributors answer for which newcomers (input)
 //	regions.parquet        the roads known in each region and how much of them is covered (input)
 //	corrections.parquet    what was decided about earlier epochs since the last close (input)
 //	accounts.parquet       what each contributor had earned before, and where it is paid to (input)
 //	statement.parquet      for each cell, slot and contributor: what was earned and why (output)
 //	escrow.parquet         which drives the held amounts come from (output)
+//	bonds.parquet          which newcomers' drives are paid on a sponsor's word, and what is held for it (output; absent without)
 //	hits.parquet           what became of each work order's cells (output)
 //	region_pools.parquet   how the coverage pool was split over regions (output; absent with one pool)
 //	allocations.parquet    for each account: this epoch's amount and the sum of all epochs (output)
@@ -48,8 +50,10 @@ const (
 	ReviewsName       = "reviews.parquet"
 	CorrectionsName   = "corrections.parquet"
 	RegionsName       = "regions.parquet"
+	SponsorsName      = "sponsors.parquet"
 	StatementName     = "statement.parquet"
 	EscrowName        = "escrow.parquet"
+	BondsName         = "bonds.parquet"
 	HitsName          = "hits.parquet"
 	RegionPoolsName   = "region_pools.parquet"
 	AllocationsName   = "allocations.parquet"
@@ -99,6 +103,7 @@ type Inputs struct {
 	Orders        []rewards.Order
 	Reviews       []rewards.Review
 	Regions       []rewards.Region
+	Sponsors      []rewards.Sponsorship
 	Corrections   []Correction
 	Accounts      []Account
 }
@@ -143,6 +148,11 @@ type regionRow struct {
 	Cell    survey.Cell `lake:"h3"`
 	Road    int64       `lake:"road" unit:"mm" doc:"Road in the region, a two-way road once."`
 	Covered int64       `lake:"covered" unit:"mm" doc:"Of that, what was covered within the four weeks before the epoch's end."`
+}
+
+type sponsorRow struct {
+	Newcomer string `lake:"newcomer"`
+	Sponsor  string `lake:"sponsor" doc:"Contributor who answers for the newcomer with its own earnings."`
 }
 
 // RegionPool is a row of region_pools.parquet.
@@ -213,6 +223,13 @@ type Escrow struct {
 	Amount int64  `lake:"amount" unit:"base units" doc:"Held of the drive in this epoch."`
 }
 
+// Bond is a row of bonds.parquet.
+type Bond struct {
+	Drive       string `lake:"drive"`
+	Contributor string `lake:"contributor" doc:"Whose drive it is: the newcomer, whose drive is paid, or the sponsor, whose drive is held for that."`
+	Newcomer    string `lake:"newcomer"`
+}
+
 // Hit is a row of hits.parquet.
 type Hit struct {
 	Order       string      `lake:"order"`
@@ -274,6 +291,7 @@ func (in *Inputs) Sort() {
 	})
 	slices.SortFunc(in.Reviews, func(a, b rewards.Review) int { return cmp.Compare(a.Contributor, b.Contributor) })
 	slices.SortFunc(in.Regions, func(a, b rewards.Region) int { return cmp.Compare(a.Cell, b.Cell) })
+	slices.SortFunc(in.Sponsors, func(a, b rewards.Sponsorship) int { return cmp.Compare(a.Newcomer, b.Newcomer) })
 	slices.SortFunc(in.Corrections, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Accounts, func(a, b Account) int {
 		if n := cmp.Compare(a.Contributor, b.Contributor); n != 0 {
@@ -317,6 +335,10 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 		return encode(name, "Points earned by reviews.", in.Reviews, func(r rewards.Review) reviewRow { return reviewRow{string(r.Contributor), r.Points} })
 	case RegionsName:
 		return encode(name, "Roads known in each region.", in.Regions, func(r rewards.Region) regionRow { return regionRow{r.Cell, r.Road, r.Covered} })
+	case SponsorsName:
+		return encode(name, "Contributors who answer for newcomers.", in.Sponsors, func(s rewards.Sponsorship) sponsorRow {
+			return sponsorRow{string(s.Newcomer), string(s.Sponsor)}
+		})
 	case CorrectionsName:
 		return lake.Encode(schema(name, "Decisions about earlier epochs."), in.Corrections)
 	case AccountsName:
@@ -337,11 +359,11 @@ func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
 func InputNames() []string {
-	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, RegionsName, CorrectionsName, AccountsName}
+	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, RegionsName, SponsorsName, CorrectionsName, AccountsName}
 }
 
 // optional reports an input that epochs may lack: those closed before it was known.
-func optional(name string) bool { return name == RegionsName }
+func optional(name string) bool { return name == RegionsName || name == SponsorsName }
 
 // ReadInputs decodes the input files of an epoch.
 func ReadInputs(e survey.Epoch, f Files) (Inputs, error) {
@@ -412,6 +434,10 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 	case RegionsName:
 		in.Regions, err = decode(name, b, func(r regionRow) (rewards.Region, error) {
 			return rewards.Region{Cell: r.Cell, Road: r.Road, Covered: r.Covered}, nil
+		})
+	case SponsorsName:
+		in.Sponsors, err = decode(name, b, func(r sponsorRow) (rewards.Sponsorship, error) {
+			return rewards.Sponsorship{Newcomer: survey.ContributorID(r.Newcomer), Sponsor: survey.ContributorID(r.Sponsor)}, nil
 		})
 	case CorrectionsName:
 		in.Corrections, err = decode(name, b, func(r Correction) (Correction, error) { return r, nil })
@@ -501,7 +527,7 @@ func (in *Inputs) Derive() error {
 
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
-	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions}
+	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions, Sponsors: in.Sponsors}
 	var err error
 	ri.Contributions, err = in.Contributions.pure(in.Epoch, in.Drives)
 	return ri, err
@@ -673,6 +699,13 @@ func (out Outcome) OutputFiles() (Files, error) {
 		return Escrow{string(e.Drive), int64(e.Amount)}
 	}); err != nil {
 		return nil, err
+	}
+	if len(out.Bonds) > 0 {
+		if f[BondsName], err = encode(BondsName, "Drives that sponsorships decided about.", out.Bonds, func(b rewards.Bond) Bond {
+			return Bond{string(b.Drive), string(b.Contributor), string(b.Newcomer)}
+		}); err != nil {
+			return nil, err
+		}
 	}
 	if f[HitsName], err = lake.Encode(schema(HitsName, "What became of the work orders' cells."), hits); err != nil {
 		return nil, err

@@ -209,6 +209,8 @@ func (v *verifier) output(name string, got, want []byte) {
 		compare[Hit](v, name, got, want)
 	case EscrowName:
 		compare[Escrow](v, name, got, want)
+	case BondsName:
+		compare[Bond](v, name, got, want)
 	case RegionPoolsName:
 		compare[RegionPool](v, name, got, want)
 	case AllocationsName:

@@ -25,7 +25,7 @@ func TestV1IsWhatWasPublished(t *testing.T) {
 }
 
 func TestV2IsWhatWasPublished(t *testing.T) {
-	const published = "f945e4b542becb694321d2dc40ad60d5a161c1b7d73a9edc7c2c413a262e22d2"
+	const published = "253ef37a14610395abd8a8b4032dd7c839257888fe878b658719a140779f8792"
 	rs, text, err := ruleset.For(survey.EpochOf(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)))
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,8 @@ func TestFaultyRulesetsAreRefused(t *testing.T) {
 		"bands":             {`"from": 600000`, `"from": 900000`},
 		"region too fine":   {`"resolution": 6`, `"resolution": 12`},
 		"nothing is full":   {`"full": 200000`, `"full": 0`},
-		"voucher over one":  {`"motion": 500000`, `"motion": 1500000`},
+		"voucher over one":  {`"enrolled": 1000000`, `"enrolled": 1500000`},
+		"nobody to answer":  {`"newcomers": 3`, `"newcomers": 0`},
 		"no more text":      {"\n}\n", "\n}{}"},
 	} {
 		bad := strings.Replace(string(good), change[0], change[1], 1)
@@ -85,13 +86,13 @@ func ExampleFor() {
 	monday := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
 	at := func(h int) int64 { return monday.Add(time.Duration(h) * time.Hour).UnixMicro() }
 	const a, b, c survey.Cell = 0x8c1f05871d3abff, 0x8c1f05871d3adff, 0x8c1f05871d3b1ff
-	motion := []rewards.Finding{{Kind: "motion", Score: survey.One}}
+	enrolled := []rewards.Finding{{Kind: rewards.KindEnrolled, Score: survey.One}}
 	frame := func(n byte, drive int32, cell survey.Cell, h int, quality int32) rewards.Contribution {
 		return rewards.Contribution{Frame: rewards.FrameKey{n}, Cell: cell, CapturedAt: at(h), ReceivedAt: at(h), Drive: drive, Quality: quality}
 	}
 	in := rewards.Inputs{
 		Epoch: survey.EpochOf(monday),
-		Drives: []rewards.Drive{{ID: "d1", Contributor: "ann", Vouchers: motion}, {ID: "d2", Contributor: "ben", Vouchers: motion},
+		Drives: []rewards.Drive{{ID: "d1", Contributor: "ann", Vouchers: enrolled}, {ID: "d2", Contributor: "ben", Vouchers: enrolled},
 			{ID: "d3", Contributor: "cat"}},
 		Contributions: []rewards.Contribution{frame(1, 0, a, 1, 800_000), frame(2, 1, a, 25, 800_000), frame(3, 1, b, 26, 500_000), frame(4, 2, c, 27, 800_000)},
 		Prior:         []rewards.Prior{{Cell: b, ReceivedAt: at(26 - 84)}},
@@ -100,15 +101,29 @@ func ExampleFor() {
 	if err != nil {
 		panic(err)
 	}
-	r, err := rewards.Close(in, rs)
-	if err != nil {
-		panic(err)
-	}
-	for _, x := range r.Allocations {
-		fmt.Println(x.Contributor, int64(x.Amount), "held", int64(x.Held))
+	for _, sponsor := range []survey.ContributorID{"", "ben", "ann"} {
+		if sponsor != "" {
+			in.Sponsors = []rewards.Sponsorship{{Newcomer: "cat", Sponsor: sponsor}}
+			fmt.Println(sponsor, "answers for cat")
+		}
+		r, err := rewards.Close(in, rs)
+		if err != nil {
+			panic(err)
+		}
+		for _, x := range r.Allocations {
+			fmt.Println(x.Contributor, int64(x.Amount), "held", int64(x.Held))
+		}
 	}
 	// Output:
 	// ann 80000000 held 0
 	// ben 65000000 held 0
 	// cat 0 held 80000000
+	// ben answers for cat
+	// ann 80000000 held 0
+	// ben 65000000 held 0
+	// cat 0 held 80000000
+	// ann answers for cat
+	// ann 0 held 80000000
+	// ben 65000000 held 0
+	// cat 80000000 held 0
 }

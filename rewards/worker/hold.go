@@ -17,6 +17,10 @@ import (
 // States of a hold. It opens with the first close that holds something of the drive. The contributor may appeal until
 // the deadline; without an appeal the hold is then confirmed. An appeal moves the deadline on by as much again, for the
 // decision; without a decision the drive is then cleared, so that silence of the network never costs a driver.
+//
+// A drive that nobody vouches for, or that is a bond for a newcomer, is different: silence must not pay it either, or
+// whoever invents drives would only have to wait. It needs no appeal while it waits for somebody to vouch, and an appeal,
+// which asks the operator to look, keeps it waiting until somebody does.
 const (
 	HoldOpen      = "open"
 	HoldAppealed  = "appealed"
@@ -29,6 +33,13 @@ func (w *Worker) appealTime() time.Duration {
 		return w.AppealTime
 	}
 	return 14 * 24 * time.Hour
+}
+
+func (w *Worker) newcomerTime() time.Duration {
+	if w.NewcomerTime > 0 {
+		return w.NewcomerTime
+	}
+	return 26 * 7 * 24 * time.Hour
 }
 
 // openHolds gives notice for each drive of which the epoch holds something.
@@ -44,15 +55,25 @@ func (w *Worker) openHolds(ctx context.Context, tx *state.Tx, in record.Inputs, 
 	for _, d := range in.Drives {
 		drive[d.ID] = d
 	}
+	bond := map[survey.DriveID]survey.ContributorID{} // drive → for whom
+	for _, b := range out.Bonds {
+		if b.Contributor != b.Newcomer {
+			bond[b.Drive] = b.Newcomer
+		}
+	}
 	now := w.now()
 	for _, h := range out.Escrow {
-		evidence, err := findings(ctx, tx, drive[h.Drive], rs.Trust)
+		evidence, err := findings(ctx, tx, drive[h.Drive], rs.Trust, bond[h.Drive])
 		if err != nil {
 			return err
 		}
+		wait := w.appealTime()
+		if _, doubted := rs.Trust.Doubted(drive[h.Drive]); !doubted {
+			wait = w.newcomerTime()
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at)
 			VALUES ($1, $2, 'open', $3, $4, $5) ON CONFLICT (drive_id) DO NOTHING`,
-			string(h.Drive), string(drive[h.Drive].Contributor), evidence, state.Micros(now), state.Micros(now.Add(w.appealTime()))); err != nil {
+			string(h.Drive), string(drive[h.Drive].Contributor), evidence, state.Micros(now), state.Micros(now.Add(wait))); err != nil {
 			return err
 		}
 		// Decided while the epoch was being closed: what it held follows at once.
@@ -100,14 +121,40 @@ func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID)
 	return nil
 }
 
-// findings is the evidence against a drive as JSON, and what speaks for it. It names no other drive: that is another
-// contributor's.
-func findings(ctx context.Context, q state.Querier, d rewards.Drive, t rewards.Trust) (string, error) {
-	type found struct {
-		Kind     string          `json:"kind"`
-		Score    int64           `json:"score"` // ppm
-		Evidence json.RawMessage `json:"evidence"`
+// found is one reason for a hold.
+type found struct {
+	Kind     string          `json:"kind"`
+	Score    int64           `json:"score"` // ppm
+	Evidence json.RawMessage `json:"evidence"`
+}
+
+// waits reports whether the evidence of a hold names a reason that somebody must take away: silence never does. newcomer
+// is for whom the drive is a bond, if it is one.
+func waits(evidence string) (unvouched bool, newcomer survey.ContributorID, err error) {
+	var fs []found
+	if err := json.Unmarshal([]byte(evidence), &fs); err != nil {
+		return false, "", survey.Errorf(survey.Internal, "evidence of a hold: %w", err)
 	}
+	for _, f := range fs {
+		switch f.Kind {
+		case rewards.KindUnvouched:
+			unvouched = true
+		case rewards.KindBond:
+			var b struct {
+				Newcomer survey.ContributorID `json:"newcomer"`
+			}
+			if err := json.Unmarshal(f.Evidence, &b); err != nil {
+				return false, "", survey.Errorf(survey.Internal, "evidence of a bond: %w", err)
+			}
+			newcomer = b.Newcomer
+		}
+	}
+	return unvouched, newcomer, nil
+}
+
+// findings is the evidence against a drive as JSON, what speaks for it, and for whom it is a bond. It names no other
+// drive: that is another contributor's.
+func findings(ctx context.Context, q state.Querier, d rewards.Drive, t rewards.Trust, newcomer survey.ContributorID) (string, error) {
 	fs, err := query(ctx, q, func(scan func(...any) error) (f found, err error) {
 		var text string
 		err = scan(&f.Kind, &f.Score, &text)
@@ -127,6 +174,13 @@ func findings(ctx context.Context, q state.Querier, d rewards.Drive, t rewards.T
 			return "", err
 		}
 		fs = append(fs, found{rewards.KindUnvouched, int64(survey.One), ev})
+	}
+	if newcomer != "" {
+		ev, err := json.Marshal(map[string]any{"newcomer": newcomer})
+		if err != nil {
+			return "", err
+		}
+		fs = append(fs, found{rewards.KindBond, int64(survey.One), ev})
 	}
 	b, err := json.Marshal(fs)
 	if err != nil {
@@ -165,8 +219,8 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 	if clear {
 		to = HoldCleared
 	}
-	var st string
-	err := tx.QueryRow(ctx, `SELECT state FROM reward_holds WHERE drive_id = $1`, string(d)).Scan(&st)
+	var st, evidence string
+	err := tx.QueryRow(ctx, `SELECT state, evidence FROM reward_holds WHERE drive_id = $1`, string(d)).Scan(&st, &evidence)
 	switch {
 	case err == state.ErrNoRows:
 		return survey.Errorf(survey.NotFound, "drive %s is not held", d)
@@ -180,6 +234,15 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 	if _, err := tx.Exec(ctx, `UPDATE reward_holds SET state = $2, reason = $3, decided_by = $4, decided_at = $5 WHERE drive_id = $1`,
 		string(d), to, reason, by, state.Micros(w.now())); err != nil {
 		return err
+	}
+	if !clear { // a sponsor who was wrong about a newcomer no longer answers for them
+		if _, newcomer, err := waits(evidence); err != nil {
+			return err
+		} else if newcomer != "" {
+			if _, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2 WHERE newcomer_id = $1 AND ended_at = 0`, string(newcomer), state.Micros(w.now())); err != nil {
+				return err
+			}
+		}
 	}
 	return w.settleHold(ctx, tx, d)
 }
@@ -209,9 +272,14 @@ func (w *Worker) Enrol(ctx context.Context, c survey.ContributorID, deviceKey, b
 			return err
 		}
 		held, err := query(ctx, tx, func(scan func(...any) error) (h string, err error) { return h, scan(&h) },
-			`SELECT drive_id FROM reward_holds WHERE contributor_id = $1 AND state IN ('open', 'appealed') ORDER BY drive_id`, string(c))
+			`SELECT drive_id FROM reward_holds WHERE contributor_id = $1 AND state IN ('open', 'appealed') AND evidence NOT LIKE '%"`+rewards.KindBond+`"%' ORDER BY drive_id`, string(c))
 		if err != nil {
 			return err
+		}
+		if deviceKey == "" { // no newcomer any more: whoever answered for them has the bond back
+			if err := w.endBonds(ctx, tx, c, by, reason); err != nil {
+				return err
+			}
 		}
 		return each(held, func(marks string, args []any) error {
 			ds, err := drivesIn(ctx, tx, marks, args)
@@ -235,6 +303,115 @@ func (w *Worker) Enrol(ctx context.Context, c survey.ContributorID, deviceKey, b
 		})
 	})
 	return cleared, err
+}
+
+// endBonds clears the holds that are bonds for a newcomer who is enrolled now, and ends the sponsorship.
+func (w *Worker) endBonds(ctx context.Context, tx *state.Tx, c survey.ContributorID, by, reason string) error {
+	n, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2 WHERE newcomer_id = $1 AND ended_at = 0`, string(c), state.Micros(w.now()))
+	if err != nil {
+		return err
+	}
+	if n == 0 { // a sponsorship that ended before may have left bonds
+		var ever int64
+		if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM reward_sponsors WHERE newcomer_id = $1`, string(c)).Scan(&ever); err != nil || ever == 0 {
+			return err
+		}
+	}
+	type hold struct{ drive, evidence string }
+	hs, err := query(ctx, tx, func(scan func(...any) error) (h hold, err error) { return h, scan(&h.drive, &h.evidence) },
+		`SELECT drive_id, evidence FROM reward_holds WHERE state IN ('open', 'appealed') AND evidence LIKE '%"`+rewards.KindBond+`"%' ORDER BY drive_id`)
+	if err != nil {
+		return err
+	}
+	for _, h := range hs {
+		_, newcomer, err := waits(h.evidence)
+		if err != nil {
+			return err
+		}
+		if newcomer == c {
+			if err := w.decide(ctx, tx, survey.DriveID(h.drive), true, by, "the newcomer is enrolled: "+reason); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// goodStanding is how long a contributor with a confirmed hold cannot answer for others.
+const goodStanding = 12 * 7 * 24 * time.Hour
+
+// Sponsor records that an enrolled contributor answers for a newcomer: what the newcomer earns is paid while as much of
+// the sponsor's own earnings is held for it. A sponsor must be enrolled, have no hold confirmed in the last twelve weeks,
+// and answers for no more newcomers at a time than the ruleset of the current epoch allows. Repeating it changes nothing.
+func (w *Worker) Sponsor(ctx context.Context, sponsor, newcomer survey.ContributorID) error {
+	if sponsor == newcomer {
+		return survey.Errorf(survey.Invalid, "nobody can answer for themselves")
+	}
+	now := w.now()
+	rs, _, err := ruleset.For(survey.EpochOf(now))
+	if err != nil {
+		return err
+	}
+	if rs.Trust.Sponsors == nil {
+		return survey.Errorf(survey.Unsupported, "under ruleset %s nobody needs a sponsor", rs.Version)
+	}
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		var known, enrolled, settled, wrong, others int64
+		var has string
+		for _, q := range []struct {
+			to   *int64
+			sql  string
+			args []any
+		}{
+			{&known, `SELECT COUNT(*) FROM contributors WHERE id = $1`, []any{string(newcomer)}},
+			{&enrolled, `SELECT COUNT(*) FROM reward_enrolled WHERE contributor_id = $1 AND revoked_at = 0`, []any{string(sponsor)}},
+			{&settled, `SELECT COUNT(*) FROM reward_enrolled WHERE contributor_id = $1 AND revoked_at = 0`, []any{string(newcomer)}},
+			{&wrong, `SELECT COUNT(*) FROM reward_holds WHERE contributor_id = $1 AND state = 'confirmed' AND decided_at > $2`, []any{string(sponsor), state.Micros(now.Add(-goodStanding))}},
+			{&others, `SELECT COUNT(*) FROM reward_sponsors WHERE sponsor_id = $1 AND newcomer_id <> $2 AND ended_at = 0`, []any{string(sponsor), string(newcomer)}},
+		} {
+			if err := tx.QueryRow(ctx, q.sql, q.args...).Scan(q.to); err != nil {
+				return err
+			}
+		}
+		if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(sponsor_id), '') FROM reward_sponsors WHERE newcomer_id = $1 AND ended_at = 0`, string(newcomer)).Scan(&has); err != nil {
+			return err
+		}
+		switch {
+		case known == 0:
+			return survey.Errorf(survey.NotFound, "there is no contributor %s", newcomer)
+		case enrolled == 0:
+			return survey.Errorf(survey.Conflict, "contributor %s is not enrolled, so cannot answer for others", sponsor)
+		case wrong > 0:
+			return survey.Errorf(survey.Conflict, "contributor %s had a hold confirmed in the last twelve weeks, so cannot answer for others yet", sponsor)
+		case settled > 0:
+			return survey.Errorf(survey.Conflict, "contributor %s is enrolled and needs no sponsor", newcomer)
+		case has == string(sponsor):
+			return nil
+		case has != "":
+			return survey.Errorf(survey.Conflict, "somebody else answers for contributor %s", newcomer)
+		case others >= int64(rs.Trust.Sponsors.Newcomers):
+			return survey.Errorf(survey.Conflict, "contributor %s answers for %d newcomers, which is the most", sponsor, others).WithHint("it is free again for another once one of them is enrolled")
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since) VALUES ($1, $2, $3)
+			ON CONFLICT (newcomer_id) DO UPDATE SET sponsor_id = excluded.sponsor_id, since = excluded.since, ended_at = 0`, string(newcomer), string(sponsor), state.Micros(now))
+		return err
+	})
+}
+
+// Unsponsor ends a sponsorship from the next close on. What is held for it stays held until the newcomer is enrolled or
+// somebody decides.
+func (w *Worker) Unsponsor(ctx context.Context, sponsor, newcomer survey.ContributorID) error {
+	n, err := w.DB.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $3 WHERE sponsor_id = $1 AND newcomer_id = $2 AND ended_at = 0`, string(sponsor), string(newcomer), state.Micros(w.now()))
+	if err == nil && n == 0 {
+		err = survey.Errorf(survey.NotFound, "contributor %s does not answer for %s", sponsor, newcomer)
+	}
+	return err
+}
+
+// Newcomers lists for whom a contributor answers.
+func (w *Worker) Newcomers(ctx context.Context, sponsor survey.ContributorID) ([]survey.ContributorID, error) {
+	return query(ctx, w.DB, func(scan func(...any) error) (c survey.ContributorID, err error) { return c, scan(&c) },
+		`SELECT newcomer_id FROM reward_sponsors WHERE sponsor_id = $1 AND ended_at = 0 ORDER BY newcomer_id`, string(sponsor))
 }
 
 // heldUnder is the ruleset of the first epoch that holds something of the drive.
@@ -286,36 +463,67 @@ func (w *Worker) Holds(ctx context.Context, state string, limit int) ([]Hold, er
 		FROM reward_holds h WHERE h.state = $1 ORDER BY h.deadline_at, h.drive_id LIMIT $2`, state, limit)
 }
 
-// Dismiss ends an enrolment: uploads completed from now on are not vouched for by it.
-func (w *Worker) Dismiss(ctx context.Context, c survey.ContributorID, deviceKey string) error {
-	n, err := w.DB.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3 WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0`,
-		string(c), deviceKey, state.Micros(w.now()))
+// Dismiss ends an enrolment: uploads completed from now on are not vouched for by it. by, unless it is empty, is who must
+// have begun it.
+func (w *Worker) Dismiss(ctx context.Context, c survey.ContributorID, deviceKey, by string) error {
+	n, err := w.DB.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3 WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0 AND ($4 = '' OR enrolled_by = $4)`,
+		string(c), deviceKey, state.Micros(w.now()), by)
 	if err == nil && n == 0 {
-		err = survey.Errorf(survey.NotFound, "contributor %s is not enrolled with device key %q", c, deviceKey)
+		err = survey.Errorf(survey.NotFound, "contributor %s is not enrolled with device key %q", c, deviceKey).WithHint("a fleet ends what it began itself")
 	}
 	return err
 }
 
-// Lapse decides the holds whose deadline has passed: unanswered ones are confirmed, unheard appeals are cleared. It
-// gives how many.
+// Lapse decides the holds whose deadline has passed: unanswered ones are confirmed, unheard appeals are cleared, except
+// those of drives that still nobody vouches for, and of bonds: they wait on. It gives how many were decided.
 func (w *Worker) Lapse(ctx context.Context) (int, error) {
-	type due struct{ drive, state string }
+	type due struct{ drive, state, evidence string }
 	ds, err := query(ctx, w.DB, func(scan func(...any) error) (d due, err error) {
-		return d, scan(&d.drive, &d.state)
-	}, `SELECT drive_id, state FROM reward_holds WHERE state IN ('open', 'appealed') AND deadline_at <= $1 ORDER BY drive_id`, state.Micros(w.now()))
+		return d, scan(&d.drive, &d.state, &d.evidence)
+	}, `SELECT drive_id, state, evidence FROM reward_holds WHERE state IN ('open', 'appealed') AND deadline_at <= $1 ORDER BY drive_id`, state.Micros(w.now()))
 	if err != nil {
 		return 0, err
 	}
-	for i, d := range ds {
-		reason := "no appeal before the deadline"
-		if d.state == HoldAppealed {
-			reason = "the appeal was not decided in time"
+	decided := 0
+	for _, d := range ds {
+		ended := true
+		err := w.DB.Tx(ctx, func(tx *state.Tx) error {
+			reason := "no appeal before the deadline"
+			if d.state == HoldAppealed {
+				reason = "the appeal was not decided in time"
+				wait, err := w.mustWait(ctx, tx, survey.DriveID(d.drive), d.evidence)
+				if err != nil {
+					return err
+				}
+				if ended = !wait; wait {
+					_, err := tx.Exec(ctx, `UPDATE reward_holds SET deadline_at = $2 WHERE drive_id = $1`, d.drive, state.Micros(w.now().Add(w.newcomerTime())))
+					return err
+				}
+			}
+			return w.decide(ctx, tx, survey.DriveID(d.drive), d.state == HoldAppealed, "deadline", reason)
+		})
+		if err != nil {
+			return decided, fmt.Errorf("lapse hold of drive %s: %w", d.drive, err)
 		}
-		if err := w.Decide(ctx, survey.DriveID(d.drive), d.state == HoldAppealed, "deadline", reason); err != nil {
-			return i, fmt.Errorf("lapse hold of drive %s: %w", d.drive, err)
+		if ended {
+			decided++
 		}
 	}
-	return len(ds), nil
+	return decided, nil
+}
+
+// mustWait reports whether only somebody who vouches or decides can clear a hold.
+func (w *Worker) mustWait(ctx context.Context, tx *state.Tx, d survey.DriveID, evidence string) (bool, error) {
+	unvouched, newcomer, err := waits(evidence)
+	if err != nil || newcomer != "" || !unvouched {
+		return newcomer != "", err
+	}
+	ds, err := drivesIn(ctx, tx, "$1", []any{string(d)})
+	if err != nil || len(ds) == 0 {
+		return true, err
+	}
+	rs, err := w.heldUnder(ctx, tx, d)
+	return !rs.Trust.Vouched(ds[0].Vouchers), err
 }
 
 // Adjust enters a correction of a closed epoch that is no hold: an error of the network's, to the contributor's credit

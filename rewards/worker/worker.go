@@ -36,8 +36,11 @@ type Worker struct {
 	// Regions gives the roads known in each H3 cell of a resolution, and how much of them was covered by frames received
 	// in the given time; nil when no roads are known. A ruleset without regions does not ask.
 	Regions func(ctx context.Context, resolution int, from, to time.Time) ([]rewards.Region, error)
-	// AppealTime is how long a contributor has to appeal against a hold; 0 means 14 days.
+	// AppealTime is how long a contributor has to appeal against a hold for a finding; 0 means 14 days.
 	AppealTime time.Duration
+	// NewcomerTime is how long earnings wait that are held only because nobody vouches for them, or as a bond for a
+	// newcomer; 0 means 26 weeks.
+	NewcomerTime time.Duration
 
 	// fault, in tests, dies at the named step of a close.
 	fault func(step string) error
@@ -308,6 +311,10 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 		if w.Regions != nil {
 			in.Regions, err = w.regions(ctx, in)
 		}
+	case record.SponsorsName:
+		in.Sponsors, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Sponsorship, err error) {
+			return s, scan(&s.Newcomer, &s.Sponsor)
+		}, `SELECT newcomer_id, sponsor_id FROM reward_sponsors WHERE ended_at = 0`)
 	case record.CorrectionsName:
 		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
 			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
@@ -414,9 +421,6 @@ func distinct[T comparable](n int, at func(int) T) []T {
 // usable fixes without a road, from 20 on. Innocent: a new street, a car park, a yard.
 const KindOffRoads = "off_roads"
 
-// VoucherEnrolled is the kind of evidence that a drive has whose upload the operator answers for.
-const VoucherEnrolled = "enrolled"
-
 func (w *Worker) drives(ctx context.Context, ids []string) ([]rewards.Drive, error) {
 	var out []rewards.Drive
 	err := each(ids, func(marks string, args []any) error {
@@ -460,7 +464,7 @@ func drivesIn(ctx context.Context, q state.Querier, marks string, args []any) ([
 		d.Findings = append(d.Findings, f.Finding)
 	}
 	vs, err := query(ctx, q, scan, `SELECT drive_id, kind, score_ppm FROM drive_vouchers WHERE drive_id IN (`+marks+`)
-		UNION SELECT d.id, '`+VoucherEnrolled+`', 1000000 FROM drives d JOIN uploads u ON u.id = d.upload_id
+		UNION SELECT d.id, '`+rewards.KindEnrolled+`', 1000000 FROM drives d JOIN uploads u ON u.id = d.upload_id
 			JOIN reward_enrolled e ON e.contributor_id = d.contributor_id AND (e.device_key = '' OR e.device_key = u.device_key)
 				AND (e.revoked_at = 0 OR u.completed_at < e.revoked_at) WHERE d.id IN (`+marks+`)
 		ORDER BY 1, 2`, args...)

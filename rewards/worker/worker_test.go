@@ -86,6 +86,12 @@ func (b *bench) drive(contributor string, received time.Time, frames int) string
 	return id
 }
 
+// apart moves a drive to cells of its own, so that its rank is the first.
+func (b *bench) apart(drive string) string {
+	b.exec(`UPDATE frames SET cell = cell + $2 WHERE drive_id = $1`, drive, int64(b.n)<<20)
+	return drive
+}
+
 func (b *bench) close(e survey.Epoch) record.Manifest {
 	b.Helper()
 	if err := b.w.Close(b.ctx, e); err != nil {
@@ -229,7 +235,8 @@ func crashAnywhereIsCompletedByTheNextClose(t *testing.T, db *state.DB) {
 			b.drive(ben, monday.Add(13*time.Hour), 9)
 		}
 	}
-	if want := 2*(len(record.InputNames())+len(record.OutputNames())) + 2; deaths < want || last != "booked" {
+	// Two outputs are absent: there are no regions and no sponsors.
+	if want := 2*(len(record.InputNames())+len(record.OutputNames())-2) + 2; deaths < want || last != "booked" {
 		t.Errorf("died %d times, want at least %d; last at %q", deaths, want, last)
 	}
 	b.verify(epoch, nil)
@@ -569,8 +576,8 @@ func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *
 	b.exec(`UPDATE uploads SET device_key = $2 WHERE id = $1`, signed, key)
 	odd := b.drive(ann, start.Add(58*time.Hour), 3)
 	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'two_places', 900000, '{}', 1)`, odd)
-	shaken := b.drive(ben, start.Add(80*time.Hour), 3)
-	b.exec(`INSERT INTO drive_vouchers (drive_id, kind, score_ppm, found_at) VALUES ($1, 'motion', 900000, 1)`, shaken)
+	shaken := b.apart(b.drive(ben, start.Add(80*time.Hour), 3))
+	b.exec(`INSERT INTO drive_vouchers (drive_id, kind, score_ppm, found_at) VALUES ($1, 'motion', 900000, 1)`, shaken) // its own word
 	b.exec(`INSERT INTO reward_spend (id, cell, amount, at) VALUES ('a', $1, 1000, $2)`, (cell + 1000<<9).Int64(), state.Micros(start.Add(time.Hour)))
 	m := b.close(e)
 	b.verify(e, nil)
@@ -583,7 +590,7 @@ func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *
 	held := func() (n int64) {
 		return b.count(`SELECT COUNT(*) FROM reward_holds WHERE state = 'open'`)
 	}
-	if a := b.allocations(e); held() != 3 || a[ann+" reserve"].Amount != 0 || a[ann+" reserve"].Held == 0 || a[ben].Held != 0 {
+	if a := b.allocations(e); held() != 4 || a[ann+" reserve"].Amount != 0 || a[ann+" reserve"].Held == 0 || a[ben].Amount != 0 {
 		t.Fatalf("%d holds, %+v", held(), a)
 	}
 	var evidence string
@@ -598,13 +605,13 @@ func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *
 	// The device that signed one drive is enrolled, then the driver; the drive with a finding stays held.
 	for i, k := range []string{key, "", ""} {
 		n, err := b.w.Enrol(b.ctx, ann, k, "operator", "looked at")
-		if want := []int{1, 1, 0}[i]; err != nil || n != want || held() != int64(2-min(i, 1)) {
+		if want := []int{1, 1, 0}[i]; err != nil || n != want || held() != int64(3-min(i, 1)) {
 			t.Errorf("enrolled with %.4q: %d cleared, %d held, %v", k, n, held(), err)
 		}
 	}
 	next := e.Next()
 	b.drive(ann, next.Start().Add(time.Hour), 2) // vouched for from the start
-	if err := b.w.Dismiss(b.ctx, ann, ""); err != nil {
+	if err := b.w.Dismiss(b.ctx, ann, "", ""); err != nil {
 		t.Fatal(err)
 	}
 	b.exec(`UPDATE reward_enrolled SET revoked_at = $1 WHERE device_key = ''`, state.Micros(next.Start().Add(2*time.Hour)))
@@ -697,5 +704,134 @@ func TestScreeningServicesAreNotBelievedBlindly(t *testing.T) {
 	}
 	if _, err := s(context.Background(), []merkle.Address{a}); survey.KindOf(err) != survey.Unauthorized {
 		t.Errorf("an unsigned list: %v", err)
+	}
+}
+
+func TestSponsorsEarningsStandForNewcomersUntilSomebodyLooks(t *testing.T) {
+	testkit.Engines(t, sponsorsEarningsStandForNewcomersUntilSomebodyLooks)
+}
+
+func sponsorsEarningsStandForNewcomersUntilSomebodyLooks(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	e := survey.EpochOf(start)
+	b.now = start
+	// ann is nobody yet, ben is enrolled.
+	for what, c := range map[string]struct {
+		sponsor, newcomer survey.ContributorID
+		want              survey.Kind
+	}{"not enrolled": {ben, ann, survey.Conflict}, "oneself": {ben, ben, survey.Invalid}} {
+		if err := b.w.Sponsor(b.ctx, c.sponsor, c.newcomer); survey.KindOf(err) != c.want {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	if _, err := b.w.Enrol(b.ctx, ben, "", "operator", "city van"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.w.Sponsor(b.ctx, ben, "nobody"); survey.KindOf(err) != survey.NotFound {
+		t.Errorf("nobody: %v", err)
+	}
+	for range 2 { // again changes nothing
+		if err := b.w.Sponsor(b.ctx, ben, ann); err != nil {
+			t.Fatal(err)
+		}
+	}
+	small := b.apart(b.drive(ann, start.Add(10*time.Hour), 2))
+	large := b.apart(b.drive(ann, start.Add(34*time.Hour), 9)) // more than ben has earned
+	bens := []string{b.apart(b.drive(ben, start.Add(50*time.Hour), 3)), b.apart(b.drive(ben, start.Add(74*time.Hour), 3))}
+	b.now = e.End().Add(72 * time.Hour)
+	b.close(e)
+	b.verify(e, nil)
+	holds := func() map[string]string {
+		rows, err := db.Query(b.ctx, `SELECT drive_id, state FROM reward_holds`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close()
+		out := map[string]string{}
+		for rows.Next() {
+			var d, s string
+			if err := rows.Scan(&d, &s); err != nil {
+				t.Fatal(err)
+			}
+			out[d] = s
+		}
+		return out
+	}
+	bond := bens[0]
+	if h := holds(); h[bond] == "" {
+		bond = bens[1]
+	}
+	if h := holds(); len(h) != 2 || h[large] != "open" || h[bond] != "open" || h[small] != "" {
+		t.Fatalf("%v, small %s", h, small)
+	}
+	a := b.allocations(e)
+	if a[ann+" reserve"].Amount == 0 || a[ann+" reserve"].Amount > a[ben].Held {
+		t.Errorf("%+v", a)
+	}
+	// Neither enrolling ben again nor silence after an appeal gives the bond back.
+	if n, err := b.w.Enrol(b.ctx, ben, "", "operator", "again"); n != 0 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	for who, d := range map[survey.ContributorID]string{ben: bond, ann: large} {
+		if err := b.w.Appeal(b.ctx, who, survey.DriveID(d), "please look"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.now = b.now.Add(200 * 24 * time.Hour)
+	if n, err := b.w.Lapse(b.ctx); n != 0 || err != nil {
+		t.Errorf("%d lapsed: %v", n, err)
+	}
+	if h := holds(); h[large] != "appealed" || h[bond] != "appealed" {
+		t.Errorf("%v", h)
+	}
+	// Somebody looks: ann's drive and ben's bond are both free.
+	if n, err := b.w.Enrol(b.ctx, ann, "", "fleet:van", "seen"); n != 1 || err != nil {
+		t.Errorf("%d %v", n, err)
+	}
+	if h := holds(); h[large] != "cleared" || h[bond] != "cleared" {
+		t.Errorf("%v", h)
+	}
+	if ns, err := b.w.Newcomers(b.ctx, ben); len(ns) != 0 || err != nil {
+		t.Errorf("ben still answers for %v: %v", ns, err)
+	}
+	if err := b.w.Dismiss(b.ctx, ann, "", "fleet:other"); survey.KindOf(err) != survey.NotFound {
+		t.Errorf("another fleet's: %v", err)
+	}
+	if err := b.w.Sponsor(b.ctx, ben, ann); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("an enrolled one: %v", err)
+	}
+}
+
+func TestASponsorWhoWasWrongPaysAndMayNotAnswerAgain(t *testing.T) {
+	b := newBench(t)
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	e := survey.EpochOf(start)
+	b.now = start
+	if _, err := b.w.Enrol(b.ctx, ben, "", "operator", "city van"); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.w.Sponsor(b.ctx, ben, ann); err != nil {
+		t.Fatal(err)
+	}
+	b.apart(b.drive(ann, start.Add(10*time.Hour), 2))
+	bond := b.apart(b.drive(ben, start.Add(50*time.Hour), 3))
+	b.now = e.End().Add(72 * time.Hour)
+	b.close(e)
+	if err := b.w.Decide(b.ctx, survey.DriveID(bond), false, "operator:eve", "the newcomer's drives were invented"); err != nil {
+		t.Fatal(err)
+	}
+	if ns, err := b.w.Newcomers(b.ctx, ben); len(ns) != 0 || err != nil {
+		t.Errorf("%v %v", ns, err)
+	}
+	if err := b.w.Sponsor(b.ctx, ben, ann); survey.KindOf(err) != survey.Conflict || !strings.Contains(err.Error(), "twelve weeks") {
+		t.Errorf("%v", err)
+	}
+	b.apart(b.drive(ann, e.Next().Start().Add(time.Hour), 1))
+	b.now = e.Next().End().Add(72 * time.Hour)
+	b.close(e.Next())
+	b.verify(e.Next(), b.read(e))
+	if a := b.allocations(e.Next())[ben]; a.Escrow != 0 || a.Corrected != 0 {
+		t.Errorf("the bond is not forfeited: %+v", a)
 	}
 }

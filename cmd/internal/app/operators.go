@@ -56,7 +56,7 @@ func (s stateSettings) withOperators(ctx context.Context, e *environ, fn func(*s
 type operatorsAddCmd struct {
 	stateSettings
 	Name  string `arg:"" help:"How the operator logs in."`
-	Role  string `help:"admin: everything; operator: runs the network; reviewer: reports and take-downs; auditor: reads." enum:"admin,operator,reviewer,auditor" default:"operator"`
+	Role  string `help:"admin: everything; operator: runs the network; reviewer: reports and take-downs; fleet: enrols its own drivers and devices; auditor: reads." enum:"admin,operator,reviewer,fleet,auditor" default:"operator"`
 	Stdin bool   `help:"Read the password from the first line of standard input instead of making one."`
 }
 
@@ -120,7 +120,7 @@ func (c *operatorsListCmd) Run(ctx context.Context, e *environ) error {
 type operatorsRoleCmd struct {
 	stateSettings
 	Name string `arg:""`
-	Role string `arg:"" enum:"admin,operator,reviewer,auditor"`
+	Role string `arg:"" enum:"admin,operator,reviewer,fleet,auditor"`
 }
 
 func (c *operatorsRoleCmd) Run(ctx context.Context, e *environ) error {

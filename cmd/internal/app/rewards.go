@@ -26,7 +26,8 @@ type rewardsCmd struct {
 	Export  rewardsExportCmd  `cmd:"" help:"Write an epoch's payments in another distributor's form."`
 	Holds   rewardsHoldsCmd   `cmd:"" help:"List held drives with their evidence."`
 	Decide  rewardsDecideCmd  `cmd:"" help:"Clear or confirm a hold, for good."`
-	Enrol   rewardsEnrolCmd   `cmd:"" help:"Answer for a contributor, so that footage without an accelerometer is paid; clears such holds."`
+	Enrol   rewardsEnrolCmd   `cmd:"" help:"Answer for a contributor or a device, so that what it uploads is paid at once; clears what waited for that."`
+	Sponsor rewardsSponsorCmd `cmd:"" help:"Record that an enrolled driver answers for a newcomer."`
 	Dismiss rewardsDismissCmd `cmd:"" help:"No longer answer for a contributor's uploads."`
 	Adjust  rewardsAdjustCmd  `cmd:"" help:"Mend an error in a closed epoch by an entry that the next close books."`
 	Deploy  rewardsDeployCmd  `cmd:"" help:"Deploy token and distributor on a chain; shows the plan unless told to send."`

@@ -172,6 +172,28 @@ func (c *rewardsEnrolCmd) Run(ctx context.Context, e *environ) error {
 	})
 }
 
+type rewardsSponsorCmd struct {
+	stateSettings
+	Sponsor  string `arg:"" help:"Contributor id of the enrolled driver who answers."`
+	Newcomer string `arg:"" help:"Contributor id of the newcomer."`
+	End      bool   `help:"End it: nothing more of the newcomer is paid on this driver's word."`
+}
+
+func (rewardsSponsorCmd) Help() string {
+	return "What the newcomer earns is paid while as much of the sponsor's own earnings is held for it. Enrolling the newcomer gives the bond back. Drivers do this themselves on the rewards page."
+}
+
+func (c *rewardsSponsorCmd) Run(ctx context.Context, e *environ) error {
+	return c.withDesk(ctx, e, func(db *state.DB, w *worker.Worker) error {
+		return audited(ctx, e, db, "rewards.sponsor", c.Newcomer, func() (string, error) {
+			if c.End {
+				return "ended: " + c.Sponsor, w.Unsponsor(ctx, survey.ContributorID(c.Sponsor), survey.ContributorID(c.Newcomer))
+			}
+			return c.Sponsor, w.Sponsor(ctx, survey.ContributorID(c.Sponsor), survey.ContributorID(c.Newcomer))
+		})
+	})
+}
+
 type rewardsDismissCmd struct {
 	stateSettings
 	Contributor string `arg:"" help:"Contributor id."`
@@ -181,7 +203,7 @@ type rewardsDismissCmd struct {
 func (c *rewardsDismissCmd) Run(ctx context.Context, e *environ) error {
 	return c.withDesk(ctx, e, func(db *state.DB, w *worker.Worker) error {
 		return audited(ctx, e, db, "rewards.dismiss", c.Contributor, func() (string, error) {
-			return c.DeviceKey, w.Dismiss(ctx, survey.ContributorID(c.Contributor), c.DeviceKey)
+			return c.DeviceKey, w.Dismiss(ctx, survey.ContributorID(c.Contributor), c.DeviceKey, "")
 		})
 	})
 }

@@ -30,6 +30,7 @@ const (
 	admin    = string(httpx.RoleAdmin)
 	runner   = string(httpx.RoleOperator)
 	reviewer = string(httpx.RoleReviewer)
+	fleetOp  = string(httpx.RoleFleet) // an operator may do the same
 	auditor  = string(httpx.RoleAuditor)
 	anyOp    = string(httpx.RoleAny)
 )
@@ -87,33 +88,35 @@ var routes = map[string]route{
 	"GET /v1/rewards/holds":                     {who: runner},
 	"POST /v1/rewards/holds/{drive}/decision":   {who: runner, path: "/v1/rewards/holds/x/decision", body: `{"decision":"clear","reason":"x"}`},
 	"GET /v1/rewards/enrolled":                  {who: runner},
-	"PUT /v1/rewards/enrolled/{contributor}":    {who: runner, path: "/v1/rewards/enrolled/x", body: `{"reason":"x"}`},
-	"DELETE /v1/rewards/enrolled/{contributor}": {who: runner, path: "/v1/rewards/enrolled/x"},
+	"PUT /v1/rewards/enrolled/{contributor}":    {who: fleetOp, path: "/v1/rewards/enrolled/x", body: `{"reason":"x"}`},
+	"DELETE /v1/rewards/enrolled/{contributor}": {who: fleetOp, path: "/v1/rewards/enrolled/x"},
 	"POST /v1/rewards/corrections":              {who: admin, body: `{"contributor":"x","epoch":"2026-05-04","amount":"1","reason":"x"}`},
 
 	"POST /v1/orders/{id}/bid": {who: runner, path: "/v1/orders/x/bid", body: `{}`},
 
-	"GET /v1/me":                               {who: driver},
-	"PUT /v1/me/payout":                        {who: driver, body: `{"address":"0x00000000000000000000000000000000000000aa"}`},
-	"GET /v1/me/zones":                         {who: driver},
-	"POST /v1/me/zones":                        {who: driver, body: `{"lat":43.7,"lon":7.4,"radius_m":200}`},
-	"DELETE /v1/me/zones/{id}":                 {who: driver, path: "/v1/me/zones/{zone}", other: 404},
-	"GET /v1/me/devices":                       {who: driver},
-	"POST /v1/me/devices":                      {who: driver, body: `{}`},
-	"DELETE /v1/me/devices/{id}":               {who: driver, path: "/v1/me/devices/{device}", other: 404},
-	"GET /v1/me/coverage":                      {who: driver},
-	"POST /v1/uploads":                         {who: driver, body: `{"files":[{"path":"b.jpg","bytes":3,"sha256":"` + someHash + `"}]}`},
-	"GET /v1/uploads":                          {who: driver},
-	"GET /v1/uploads/{id}":                     {who: driver, path: "/v1/uploads/{upload}", other: 404},
-	"GET /v1/uploads/{id}/files":               {who: driver, path: "/v1/uploads/{upload}/files", other: 404},
-	"POST /v1/uploads/{id}/urls":               {who: driver, path: "/v1/uploads/{upload}/urls", body: `{}`, other: 404},
-	"POST /v1/uploads/{id}/files/complete":     {who: driver, path: "/v1/uploads/{upload}/files/complete", body: `{"sha256":"` + someHash + `"}`, other: 404},
-	"POST /v1/uploads/{id}/complete":           {who: driver, path: "/v1/uploads/{upload}/complete", other: 404},
-	"GET /v1/drives":                           {who: driver},
-	"GET /v1/drives/{id}":                      {who: driver, path: "/v1/drives/{drive}", other: 404},
-	"GET /v1/rewards/me":                       {who: driver},
-	"GET /v1/rewards/me/epochs/{epoch}":        {who: driver, path: "/v1/rewards/me/epochs/2026-05-04"},
-	"POST /v1/rewards/me/holds/{drive}/appeal": {who: driver, path: "/v1/rewards/me/holds/{drive}/appeal", body: `{"text":"I was there"}`, other: 409},
+	"GET /v1/me":                                    {who: driver},
+	"PUT /v1/me/payout":                             {who: driver, body: `{"address":"0x00000000000000000000000000000000000000aa"}`},
+	"GET /v1/me/zones":                              {who: driver},
+	"POST /v1/me/zones":                             {who: driver, body: `{"lat":43.7,"lon":7.4,"radius_m":200}`},
+	"DELETE /v1/me/zones/{id}":                      {who: driver, path: "/v1/me/zones/{zone}", other: 404},
+	"GET /v1/me/devices":                            {who: driver},
+	"POST /v1/me/devices":                           {who: driver, body: `{}`},
+	"DELETE /v1/me/devices/{id}":                    {who: driver, path: "/v1/me/devices/{device}", other: 404},
+	"GET /v1/me/coverage":                           {who: driver},
+	"POST /v1/uploads":                              {who: driver, body: `{"files":[{"path":"b.jpg","bytes":3,"sha256":"` + someHash + `"}]}`},
+	"GET /v1/uploads":                               {who: driver},
+	"GET /v1/uploads/{id}":                          {who: driver, path: "/v1/uploads/{upload}", other: 404},
+	"GET /v1/uploads/{id}/files":                    {who: driver, path: "/v1/uploads/{upload}/files", other: 404},
+	"POST /v1/uploads/{id}/urls":                    {who: driver, path: "/v1/uploads/{upload}/urls", body: `{}`, other: 404},
+	"POST /v1/uploads/{id}/files/complete":          {who: driver, path: "/v1/uploads/{upload}/files/complete", body: `{"sha256":"` + someHash + `"}`, other: 404},
+	"POST /v1/uploads/{id}/complete":                {who: driver, path: "/v1/uploads/{upload}/complete", other: 404},
+	"GET /v1/drives":                                {who: driver},
+	"GET /v1/drives/{id}":                           {who: driver, path: "/v1/drives/{drive}", other: 404},
+	"GET /v1/rewards/me":                            {who: driver},
+	"GET /v1/rewards/me/epochs/{epoch}":             {who: driver, path: "/v1/rewards/me/epochs/2026-05-04"},
+	"PUT /v1/rewards/me/newcomers/{contributor}":    {who: driver, path: "/v1/rewards/me/newcomers/nobody"},
+	"DELETE /v1/rewards/me/newcomers/{contributor}": {who: driver, path: "/v1/rewards/me/newcomers/b0000000000000000000000000000000", other: 404},
+	"POST /v1/rewards/me/holds/{drive}/appeal":      {who: driver, path: "/v1/rewards/me/holds/{drive}/appeal", body: `{"text":"I was there"}`, other: 409},
 
 	"POST /v1/imagery/search":               {who: customer, body: `{"dry_run":true,"bbox":[7.4,43.7,7.41,43.71]}`},
 	"POST /v1/imagery/renew":                {who: customer, body: `{"frames":["` + someHash + `"]}`},
@@ -241,6 +244,8 @@ func newSite(t *testing.T) *site {
 	_, err = p.db.Exec(ctx, `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at) VALUES ($1, $2, 'open', '[]', 1, $3)`,
 		someHash[:32], string(anna), state.Micros(time.Now().Add(time.Hour)))
 	s.ok(err)
+	_, err = p.db.Exec(ctx, `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since) VALUES ('b0000000000000000000000000000000', $1, 1)`, string(anna))
+	s.ok(err)
 	s.things = strings.NewReplacer("{upload}", upload, "{zone}", zone, "{device}", device, "{drive}", someHash[:32])
 	return s
 }
@@ -292,7 +297,7 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 			t.Errorf("route %q is not in the table: say who may call it", pattern)
 		}
 	}
-	everyone := []string{"", driver, "other", customer, "tiles", admin, runner, reviewer, auditor}
+	everyone := []string{"", driver, "other", customer, "tiles", admin, runner, reviewer, fleetOp, auditor}
 	for pattern, r := range routes {
 		if !slices.Contains(s.mux.Patterns, pattern) {
 			t.Errorf("the table holds %q, which is no route", pattern)

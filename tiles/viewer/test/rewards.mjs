@@ -32,6 +32,7 @@ try {
     }
     const needs = path === '/v1/me' || path.startsWith('/v1/rewards/me')
     if (needs && r.headers().authorization !== 'Bearer good') return r.respond({ status: 401, contentType: 'application/problem+json', body: '{"detail":"the token is not known"}' })
+    if (needs && r.method() === 'PUT') return r.respond({ status: 204 })
     const body = answers[path]
     r.respond(body === undefined ? { status: 404, contentType: 'application/problem+json', body: `{"detail":"no ${path}"}` } : { contentType: 'application/json', body: JSON.stringify(body) })
   })
@@ -50,6 +51,8 @@ try {
   for (const word of ['Earned', 'Claimed', 'Claimable', 'Held']) check(sums.includes(word), `${word} is not told apart: ${sums}`)
   // 9007199254740993 is the first integer that a number cannot hold.
   check(sums.includes('9,007,199.254740993'), `The amount earned lost digits: ${sums}`)
+  check((await text('holds')).includes('Answer before 26 May'), 'A hold does not say what can be done.')
+  check((await text('vouch')).includes('c0000000000000000000000000000003 End'), 'The newcomers that a driver answers for are not listed.')
   await page.screenshot({ path: out })
 
   // By keyboard alone: Enter on the week's button.
@@ -64,6 +67,8 @@ try {
   check(await page.$$eval('#statement table', (t) => t.every((x) => x.caption && x.tHead.rows[0].cells.length === x.tBodies[0].rows[0].cells.length)), 'A table has no caption or its head does not fit its rows.')
   await page.click('#statement td details summary')
   await page.screenshot({ path: out.replace(/\.png$/, '-statement.png') })
+  await page.type('#vouch input', 'd0000000000000000000000000000004')
+  await Promise.all([page.waitForResponse((r) => r.request().method() === 'PUT' && r.url().endsWith('/newcomers/d0000000000000000000000000000004')), page.click('#vouch form button')])
   await page.type('#holds textarea', 'It was me, twice around the block.')
   await Promise.all([page.waitForResponse((r) => r.url().endsWith('/appeal')), page.click('#holds button')])
   check(JSON.parse(appealed).text.startsWith('It was me'), 'The answer to a hold is not sent.')

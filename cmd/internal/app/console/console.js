@@ -143,7 +143,7 @@ const tabs = {
   async accounts() {
     if (!may()) return [el('p', { textContent: 'Accounts are for admins.' })];
     const as = await ask('GET', '/operator/accounts');
-    const roles = ['operator', 'reviewer', 'auditor', 'admin'];
+    const roles = ['operator', 'reviewer', 'fleet', 'auditor', 'admin'];
     const form = el('form', { onsubmit: async (ev) => {
       ev.preventDefault();
       try {

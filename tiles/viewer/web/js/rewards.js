@@ -42,6 +42,8 @@ async function show() {
     ...(settled ? [] : [el('p', { class: 'sub' }, 'This network does not settle on a chain: what is earned is what the published weeks say.')]),
   ] : [el('p', { class: 'sub' }, 'Nothing is booked yet. A week is paid once it is over and its footage was looked at.')]))
 
+  $('vouch-sheet').hidden = !me.enrolled
+  if (me.enrolled) vouch(me.newcomers ?? [])
   $('holds-sheet').hidden = !me.holds.length
   $('holds').replaceChildren(...me.holds.map(holdItem))
   $('weeks').replaceChildren(me.epochs.length ? table('Weeks that paid you', ['Week', 'Earned', 'Held', 'Images', 'Cells', ''], me.epochs.map((e) => [
@@ -135,6 +137,27 @@ function why(r) {
   return el('details', {}, el('summary', {}, reasons.length ? reasons.join('; ') : r.lines.length === 1 ? 'One day' : `${r.lines.length} days`), el('ul', { class: 'days' }, days))
 }
 
+// vouch shows for whom an enrolled driver answers, and lets them add a newcomer or end it.
+function vouch(newcomers) {
+  const said = el('p', { class: 'sub', role: 'status' })
+  const act = async (method, id) => {
+    try {
+      await api.call(method, `v1/rewards/me/newcomers/${encodeURIComponent(id)}`, { headers: headers() })
+      await show()
+    } catch (err) {
+      said.textContent = err.message
+    }
+  }
+  const id = el('input', { name: 'newcomer', required: true, maxlength: 64, autocomplete: 'off' })
+  const form = el('form', { class: 'report' }, el('label', {}, 'Contributor id of the newcomer', id), el('button', { class: 'btn', type: 'submit' }, 'Answer for them'), said)
+  form.addEventListener('submit', (e) => {
+    e.preventDefault()
+    act('PUT', id.value.trim())
+  })
+  $('vouch').replaceChildren(...newcomers.map((n) => el('article', { class: 'item' }, el('div', { class: 'top' }, el('code', {}, n),
+    el('button', { class: 'btn', type: 'button', 'aria-label': `No longer answer for ${n}`, onclick: () => act('DELETE', n) }, 'End')))), form)
+}
+
 function holdItem(h) {
   const states = { open: 'You can answer', appealed: 'Your answer is being looked at', cleared: 'Cleared', confirmed: 'Confirmed' }
   const said = el('p', { class: 'sub', role: 'status' })
@@ -153,7 +176,8 @@ function holdItem(h) {
   return el('article', { class: 'item' },
     el('div', { class: 'top' }, el('strong', {}, `Drive ${h.drive.slice(0, 12)}`), el('span', { class: `state ${h.state === 'cleared' ? 'done' : ''}` }, states[h.state] ?? h.state),
       h.state === 'open' || h.state === 'appealed' ? el('span', { class: 'sub' }, `until ${f.date(h.deadline)}`) : null),
-    kinds.length ? el('p', {}, `Found: ${kinds.join(', ').replaceAll('_', ' ')}`) : null,
+    h.todo ? el('p', {}, h.todo) : null,
+    kinds.length ? el('p', { class: 'sub' }, `Why: ${kinds.join(', ').replaceAll('_', ' ')}`) : null,
     el('details', {}, el('summary', {}, 'Evidence'), el('pre', { class: 'evidence' }, JSON.stringify(h.evidence, null, 1))),
     h.appeal ? el('p', {}, `You wrote: ${h.appeal}`) : null, h.reason ? el('p', {}, `Decision: ${h.reason}`) : null, form)
 }
