@@ -415,8 +415,12 @@ func (f *fleet) close(rs []recording) (rewards.Result, error) {
 				d.Findings = append(d.Findings, rewards.Finding{Kind: string(g.Kind), Score: g.Score})
 			}
 		}
-		add(findings.Silent(r.speed, r.acc))
-		if v, ok := findings.Shaken(r.speed, r.acc, len(r.frames)); ok {
+		felt := make([]findings.Felt, 0, len(r.acc))
+		for i, a := range r.acc {
+			felt = append(felt, findings.Felt{Speed: r.speed[i], N: 1, Acc: a})
+		}
+		add(findings.Silent(felt))
+		if v, ok := findings.Shaken(felt, len(r.acc), len(r.frames)); ok {
 			d.Vouchers = append(d.Vouchers, rewards.Finding{Kind: v.Kind, Score: v.Score})
 		}
 		if r.enrolled {

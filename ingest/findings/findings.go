@@ -31,6 +31,9 @@ const (
 	RepeatedMotion Kind = "repeated_motion"
 	// SilentMotion: the receiver moves fast while the accelerometer lies still. Innocent: a broken accelerometer.
 	SilentMotion Kind = "silent_motion"
+	// MotionDiffers: the track speeds up, brakes and turns, and the accelerometer felt none of it, though it moves like a
+	// car's: the track is of another drive. Innocent: a camera that swings by itself.
+	MotionDiffers Kind = "motion_differs"
 	// TwoPlaces: the same device was elsewhere, too far to be reached. Innocent: two cameras of one model.
 	TwoPlaces Kind = "two_places"
 	// ClaimedAgain: somebody else sent the same files later. It concerns the later one; nothing is held against this.
@@ -152,63 +155,6 @@ func Moved(other survey.DriveID, same, all int) (Finding, bool) {
 	}
 	return Finding{Kind: RepeatedMotion, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
 		Evidence: map[string]any{"prints": same, "of": all}}, true
-}
-
-// Silent compares speed with acceleration in g, one reading for each frame: over at least 20 readings at more than 5 m/s
-// the accelerometer of a car spreads by more than 0.01 g.
-func Silent(speed []geo.SpeedMPS, acc [][3]float64) (Finding, bool) {
-	n, spread := spreadOf(speed, acc)
-	if n < 20 || !(spread < lively) {
-		return Finding{}, false
-	}
-	return Finding{Kind: SilentMotion, Score: survey.PPMOf(1 - spread/lively), Evidence: map[string]any{"readings": n, "spread_g": math.Round(spread*1e5) / 1e5}}, true
-}
-
-// Voucher is evidence for a drive, where a Finding is a doubt.
-type Voucher struct {
-	Kind     string
-	Score    survey.PPM // share of the drive's frames that it speaks for
-	Evidence map[string]any
-}
-
-// VoucherMotion is the kind of voucher that Shaken gives.
-const VoucherMotion = "motion"
-
-// Shaken is the opposite of Silent: over at least 20 readings at more than 5 m/s the accelerometer spreads by 0.01 g or
-// more, as it does in a car on a road. It speaks for the frames that have a reading, of all frames. It tells a recording
-// from a drawn track, not from one whose accelerometer was invented too.
-func Shaken(speed []geo.SpeedMPS, acc [][3]float64, frames int) (Voucher, bool) {
-	n, spread := spreadOf(speed, acc)
-	if n < 20 || frames == 0 || !(spread >= lively) {
-		return Voucher{}, false
-	}
-	return Voucher{Kind: VoucherMotion, Score: survey.PPMOf(float64(len(acc)) / float64(frames)),
-		Evidence: map[string]any{"readings": n, "spread_g": math.Round(spread*1e5) / 1e5}}, true
-}
-
-// lively is the least spread, in g, of an accelerometer in a moving car.
-const lively = 0.01
-
-// spreadOf is how many readings were taken at more than 5 m/s, and how far they spread, in g.
-func spreadOf(speed []geo.SpeedMPS, acc [][3]float64) (n, spread float64) {
-	var sum, sq [3]float64
-	for i, v := range speed {
-		if i >= len(acc) || v <= 5 {
-			continue
-		}
-		n++
-		for k := range 3 {
-			sum[k] += acc[i][k]
-			sq[k] += acc[i][k] * acc[i][k]
-		}
-	}
-	if n == 0 {
-		return 0, 0
-	}
-	for k := range 3 {
-		spread += math.Max(0, sq[k]/n-sum[k]/n*sum[k]/n)
-	}
-	return n, math.Sqrt(spread)
 }
 
 // Moment is a device at a place and time.

@@ -20,24 +20,28 @@ var gpsEpoch = time.Date(1980, 1, 6, 0, 0, 0, 0, time.UTC)
 const leap = 18 * time.Second
 
 // camm reads a camera motion metadata track (developers.google.com/streetview/publish/camm-spec), little-endian: packets
-// of type 5 (position) and 6 (position, time, accuracy, velocity). Type 6 is preferred.
+// of type 5 (position) and 6 (position, time, accuracy, velocity), of which 6 is preferred, and 3 (acceleration in m/s²).
 func (p *parser) camm(f *Film) error {
 	le := binary.LittleEndian
 	f64 := func(b []byte) float64 { return math.Float64frombits(le.Uint64(b)) }
 	f32 := func(b []byte) float64 { return float64(math.Float32frombits(le.Uint32(b))) }
 	var five, six []Fix
-	err := p.each("camm", func(s sample, b []byte) {
+	err := p.each("camm", func(s sample, b []byte) error {
 		if len(b) < 4 {
-			return
+			return nil
 		}
 		switch le.Uint16(b[2:]) {
+		case 3:
+			if len(b) >= 16 {
+				p.felt.add(s.at, [3]float64{f32(b[4:]), f32(b[8:]), f32(b[12:])})
+			}
 		case 5:
 			if len(b) >= 28 {
 				five = append(five, Fix{At: s.at, Fix: survey.Fix{Point: geo.Point{Lat: f64(b[4:]), Lon: f64(b[12:])}, Alt: geo.Meters(f64(b[20:])), HasAlt: true}})
 			}
 		case 6:
 			if len(b) < 60 {
-				return
+				return nil
 			}
 			b = b[4:]
 			fix := Fix{At: s.at, Fix: survey.Fix{Kind: fixKind(le.Uint32(b[8:])), Point: geo.Point{Lat: f64(b[12:]), Lon: f64(b[20:])}, Alt: geo.Meters(f32(b[28:])), HasAlt: true}}
@@ -55,6 +59,7 @@ func (p *parser) camm(f *Film) error {
 			}
 			six = append(six, fix)
 		}
+		return crowded(max(len(five), len(six)))
 	})
 	for i := range six {
 		six[i].clean()

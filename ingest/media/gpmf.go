@@ -12,10 +12,14 @@ import (
 
 // gpmf reads GoPro's metadata track: one payload a second or so, each a tree of key, type, size, repeat (big-endian,
 // padded to four bytes; github.com/gopro/gpmf-parser). GPS9 (HERO11 on) carries time, DOP and fix with each reading and
-// is preferred over GPS5, where they come once for each payload; a Karma gimbal's receiver writes GPRI.
+// is preferred over GPS5, where they come once for each payload; a Karma gimbal's receiver writes GPRI. The accelerometer's
+// readings (ACCL) lie evenly over their payload.
 func (p *parser) gpmf(f *Film) error {
-	var g gpmf
-	err := p.each("gpmd", func(s sample, b []byte) { g.payload(b, s.at, s.dur) })
+	g := gpmf{felt: &p.felt}
+	err := p.each("gpmd", func(s sample, b []byte) error {
+		g.payload(b, s.at, s.dur)
+		return crowded(max(len(g.five), len(g.nine), len(g.raw)))
+	})
 	f.Fixes, f.Model = g.best(), g.device
 	return err
 }
@@ -32,6 +36,10 @@ type gpmf struct {
 	five, nine, raw  []Fix
 	uptime           []int64 // of raw, microseconds
 	sinceUp, sinceAt int64   // a moment by the uptime and by the Unix clock, microseconds; 0 while unknown
+
+	felt    *felt  // what takes the accelerometer's readings; nil where nobody asks
+	shaken  string // the device whose they are: a gimbal writes its own beside the camera's
+	current string // the device being read
 }
 
 func (g *gpmf) best() []Fix {
@@ -69,8 +77,11 @@ func (g *gpmf) payload(b []byte, at, dur time.Duration) {
 			return
 		}
 		name := ""
+		g.current = ""
 		klv(v, func(key string, typ byte, _, _ int, v []byte) {
 			switch {
+			case key == "DVID":
+				g.current = string(v[:min(len(v), 16)])
 			case key == "DVNM":
 				name = text(v)
 			case key == "STRM" && typ == 0:
@@ -106,6 +117,8 @@ func (g *gpmf) stream(b []byte, at, dur time.Duration) bool {
 					scale = append(scale, float64(int16(binary.BigEndian.Uint16(v[2*i:]))))
 				}
 			}
+		case "ACCL":
+			g.acceleration(typ, size, repeat, v, scale, at, dur)
 		case "GPSU": // yymmddhhmmss.sss
 			if t, err := time.Parse("060102150405.000", text(v)); err == nil {
 				when = t
@@ -180,6 +193,33 @@ func (g *gpmf) stream(b []byte, at, dur time.Duration) bool {
 		}
 	})
 	return found
+}
+
+// acceleration takes readings of three axes in m/s², which SCAL divides. Which axis is which (ORIN, ORIO, MTRX) is not
+// looked at: it turns all readings of a film alike, and what is asked of them does not change when they are turned.
+func (g *gpmf) acceleration(typ byte, size, repeat int, v []byte, scale []float64, at, dur time.Duration) {
+	half := typ == 's' && size == 6 // else floats, as the Fusion writes
+	if g.felt == nil || repeat == 0 || len(scale) == 0 || !half && !(typ == 'f' && size == 12) {
+		return
+	}
+	if g.shaken == "" {
+		g.shaken = g.current
+	}
+	if g.shaken != g.current {
+		return
+	}
+	for i := range repeat {
+		var a [3]float64
+		for k := range a {
+			if half {
+				a[k] = float64(int16(binary.BigEndian.Uint16(v[6*i+2*k:])))
+			} else {
+				a[k] = float64(math.Float32frombits(binary.BigEndian.Uint32(v[12*i+4*k:])))
+			}
+			a[k] /= scale[k%len(scale)]
+		}
+		g.felt.add(at+dur*time.Duration(i)/time.Duration(repeat), a)
+	}
 }
 
 func scaled(b []byte, n int, scale []float64) (x [7]float64) {

@@ -16,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
 // films lays one film of each kind that is read here into a folder: built for the kinds of which there is no real one, and
@@ -38,6 +39,9 @@ func films(t testing.TB, seconds int) map[string]string {
 		five = append(five, f64(f64(f64([]byte{0, 0, 5, 0}, 48+1e-4*float64(i)), 11), 500))
 	}
 	lay("camm-5", film("camm", five, time.Second))
+	ride := testkit.NewRide(1, geo.Point{Lat: 48, Lon: 11}, time.Duration(min(seconds, 120))*time.Second)
+	lay("camm-felt", ride.CAMM(day, ride.Felt(1)))
+	lay("gpmf-felt", ride.GoPro(day, ride.Felt(1)))
 	lay("blackvue-rmc", blackvueFilm(seconds))
 	lay("novatek-viofo", novatekFilm(seconds, 72))
 	for name, b := range others(seconds) {
@@ -105,10 +109,12 @@ func TestMapillaryToolsReadTheSameTracks(t *testing.T) {
 	var theirs map[string]struct {
 		Model  string
 		Points [][]*float64
+		Felt   [][4]float64
 	}
 	mapillary(t, &theirs, args...)
 	for i, name := range names {
 		ours, other := load(t, args[i]), theirs[args[i]].Points
+		feltAlike(t, name, ours.Felt, theirs[args[i]].Felt)
 		if name == "gpmf-karma" { // the gimbal's raw stream, which it does not read
 			continue
 		}
@@ -148,14 +154,61 @@ func TestMapillaryToolsReadTheSameTracks(t *testing.T) {
 	}
 }
 
+// feltAlike compares sums of the accelerometer with another's single readings, by what does not change when the axes are
+// turned: they put the axes of some cameras (ORIN, MTRX) upright.
+func feltAlike(t *testing.T, name string, ours []media.Felt, theirs [][4]float64) {
+	t.Helper()
+	if len(theirs) == 0 && (strings.HasSuffix(name, "felt") || strings.HasPrefix(name, "gpmf")) {
+		t.Errorf("%s: they find no accelerometer", name)
+	}
+	steps := make([]struct {
+		n   int
+		sum [3]float64
+		sq  float64
+	}, len(ours))
+	for _, r := range theirs {
+		if i := int(r[0]/media.FeltStep.Seconds() + 1e-6); i < len(steps) {
+			steps[i].n++
+			for k, v := range r[1:] {
+				steps[i].sum[k] += v / 9.80665
+				steps[i].sq += v * v / 9.80665 / 9.80665
+			}
+		}
+	}
+	n, worst := 0, 0.0
+	for i, f := range ours {
+		s := steps[i]
+		n += f.N
+		if d := s.n - f.N; d < -1 || d > 1 || s.n == 0 { // a reading at the border of two steps may count in either
+			t.Errorf("%s, step %d: %d readings, they have %d", name, i, f.N, s.n)
+			continue
+		}
+		norm := math.Hypot(math.Hypot(s.sum[0], s.sum[1]), s.sum[2]) / float64(s.n)
+		spread := math.Sqrt(max(0, s.sq/float64(s.n)-norm*norm))
+		d := max(math.Abs(norm-math.Hypot(math.Hypot(f.Mean[0], f.Mean[1]), f.Mean[2])), math.Abs(spread-f.Spread))
+		if s.n == f.N {
+			worst = max(worst, d)
+		}
+		if d > 1e-6 && s.n == f.N || d > 0.1*f.Spread+1e-6 {
+			t.Errorf("%s, step %d: %+v, theirs %.6f g, spread by %.6f g", name, i, f, norm, spread)
+		}
+	}
+	if n != len(theirs) {
+		t.Errorf("%s: %d readings of the accelerometer, they have %d", name, n, len(theirs))
+	}
+	if n > 0 {
+		t.Logf("%s: %d readings of the accelerometer, at most %.1e g apart", name, n, worst)
+	}
+}
+
 func TestExifToolReadsTheSameTracks(t *testing.T) {
 	bin, err := exec.LookPath("exiftool")
 	if err != nil {
 		t.Skip("exiftool is not installed")
 	}
 	for name, p := range films(t, 120) {
-		if name == "gpmf-karma" || name == "gpmf-hero6" || name == "gpmf-hero6+ble" {
-			continue // another test's; and two without a fix, which exiftool leaves out
+		if name == "gpmf-karma" || name == "gpmf-hero6" || name == "gpmf-hero6+ble" || strings.HasSuffix(name, "felt") {
+			continue // another test's; two without a fix, which exiftool leaves out; and the same formats once more
 		}
 		theirs, err := media.ExifTool(t.Context(), bin, p)
 		if err != nil {

@@ -23,10 +23,10 @@ import (
 const (
 	maxDepth   = 8
 	maxBoxes   = 100_000
-	maxTable   = 64 << 20 // bytes of one sample table
-	maxSample  = 4 << 20  // bytes of one metadata sample
-	maxSamples = 1_000_000
-	maxText    = 64 << 20 // bytes of a BlackVue track
+	maxSample  = 4 << 20 // bytes of one metadata sample
+	maxSamples = 100_000_000
+	maxFixes   = 1_000_000 // 15 hours of 18 a second
+	maxText    = 64 << 20  // bytes of a BlackVue track
 	maxFilm    = 24 * time.Hour
 )
 
@@ -44,6 +44,7 @@ type Film struct {
 	Duration      time.Duration
 	Created       time.Time // from the header, often the camera's local time; zero when not given
 	Fixes         []Fix     // in order of At
+	Felt          []Felt    // by the camera's accelerometer: item i sums up [i, i+1) times FeltStep; empty when there is none
 }
 
 // Read parses a film of size bytes. A film without a position track is no error: Format is empty. Errors are Unsupported
@@ -86,6 +87,7 @@ func Read(r io.ReaderAt, size int64) (Film, error) {
 		}
 	}
 	slices.SortStableFunc(f.Fixes, func(a, b Fix) int { return int(min(max(a.At-b.At, -1), 1)) })
+	f.Felt = p.felt.steps()
 	return f, nil
 }
 
@@ -119,6 +121,7 @@ type parser struct {
 
 	bvText, bvCopyright span
 	nvtk                span
+	felt                felt
 }
 
 // span is a range of bytes.
@@ -357,109 +360,184 @@ type sample struct {
 	at, dur time.Duration
 }
 
-// samples lists a track's samples from its tables (ISO/IEC 14496-12 §8.6.1.2, §8.7).
-func (p *parser) samples(t *track) ([]sample, error) {
+// table is a sample table, read a piece at a time: those of a long film with an accelerometer have millions of entries.
+type table struct {
+	p *parser
+	span
+	buf []byte // of the film, from byte at
+	at  int64
+}
+
+// entry reads n ≤ 12 bytes from a place in the table; false beyond its end.
+func (t *table) entry(off int64, n int) ([]byte, bool, error) {
+	if off < 0 || off+int64(n) > t.n {
+		return nil, false, nil
+	}
+	off += t.off
+	if off < t.at || off+int64(n) > t.at+int64(len(t.buf)) {
+		const piece = 16 << 10
+		if t.buf == nil {
+			t.buf = make([]byte, min(piece, t.n))
+		}
+		t.at = off
+		t.buf = t.buf[:min(int64(cap(t.buf)), t.off+t.n-off)]
+		if err := t.p.read(t.buf, off); err != nil {
+			t.buf = t.buf[:0]
+			return nil, false, err
+		}
+	}
+	i := off - t.at
+	return t.buf[i : i+int64(n)], true, nil
+}
+
+// u32 reads a value; 0 and false beyond the table's end.
+func (t *table) u32(off int64) (uint32, bool, error) {
+	b, ok, err := t.entry(off, 4)
+	if !ok || err != nil {
+		return 0, false, err
+	}
+	return binary.BigEndian.Uint32(b), true, nil
+}
+
+// samples calls fn for each sample of a track, in order, by its tables (ISO/IEC 14496-12 §8.6.1.2, §8.7). It holds a piece
+// of each table at a time.
+func (p *parser) samples(t *track, fn func(sample) error) error {
 	be := binary.BigEndian
-	stsz, err := p.bytes(t.stsz, maxTable)
-	if err != nil {
-		return nil, err
+	stsz, stts, stsc := table{p: p, span: t.stsz}, table{p: p, span: t.stts}, table{p: p, span: t.stsc}
+	chunks, width := table{p: p, span: t.stco}, 4
+	if t.co64.n > 0 {
+		chunks, width = table{p: p, span: t.co64}, 8
 	}
-	if len(stsz) < 12 {
-		return nil, nil
+	for _, s := range []span{t.stsz, t.stts, t.stsc, chunks.span} {
+		if s.n > 0 && s.off+s.n > p.size {
+			return errShort
+		}
 	}
-	fixed, n := int64(be.Uint32(stsz[4:])), int(be.Uint32(stsz[8:]))
+	head, ok, err := stsz.entry(4, 8)
+	if !ok || err != nil {
+		return err
+	}
+	fixed, n := int64(be.Uint32(head)), int64(be.Uint32(head[4:]))
 	if n > maxSamples {
-		return nil, survey.Errorf(survey.Invalid, "the film's %s track has %d samples; the limit is %d", t.format, n, maxSamples)
+		return survey.Errorf(survey.Invalid, "the film's %s track has %d samples; the limit is %d", t.format, n, maxSamples)
 	}
 	if fixed == 0 {
-		n = min(n, (len(stsz)-12)/4)
+		n = min(n, (t.stsz.n-12)/4)
 	}
-	stts, err := p.bytes(t.stts, maxTable)
-	if err != nil {
-		return nil, err
+	if t.scale == 0 {
+		return nil
 	}
-	stsc, err := p.bytes(t.stsc, maxTable)
-	if err != nil {
-		return nil, err
-	}
-	table, width := t.stco, 4
-	if t.co64.n > 0 {
-		table, width = t.co64, 8
-	}
-	chunks, err := p.bytes(table, maxTable)
-	if err != nil {
-		return nil, err
-	}
-	if len(stsc) < 8 || len(chunks) < 8 || len(stts) < 8 || t.scale == 0 {
-		return nil, nil
-	}
-	nchunks, runs := (len(chunks)-8)/width, (len(stsc)-8)/12
-	out := make([]sample, 0, min(n, len(stsz)/4+nchunks))
-	run := 0
-	for c := 0; c < nchunks && len(out) < n; c++ {
-		for run+1 < runs && int64(be.Uint32(stsc[8+12*(run+1):])) <= int64(c)+1 {
-			run++
+	var (
+		nchunks, runs = (chunks.n - 8) / int64(width), (stsc.n - 8) / 12
+		run           int64
+		next          int64 // first chunk of the run after this one, counted from 1
+		per           uint32
+		tick          uint64
+		left          uint32 // samples of this length
+		delta         uint64
+		times         = int64(8)
+		k             int64 // samples so far
+		budget        = p.size
+	)
+	enter := func() error { // run's own values, and where the next begins
+		b, ok, err := stsc.entry(8+12*run, 12)
+		if err != nil || !ok {
+			return err
 		}
-		if run >= runs {
-			break
+		per, next = be.Uint32(b[4:]), math.MaxInt64
+		if first, ok, err := stsc.u32(8 + 12*(run+1)); err != nil {
+			return err
+		} else if ok && run+1 < runs {
+			next = int64(first)
+		}
+		return nil
+	}
+	if runs <= 0 {
+		return nil
+	}
+	if err := enter(); err != nil {
+		return err
+	}
+	for c := int64(0); c < nchunks && k < n; c++ {
+		for next <= c+1 {
+			run++
+			if err := enter(); err != nil {
+				return err
+			}
+		}
+		b, ok, err := chunks.entry(8+c*int64(width), width)
+		if !ok || err != nil {
+			return err
 		}
 		var off int64
 		if width == 8 {
-			u := be.Uint64(chunks[8+8*c:])
+			u := be.Uint64(b)
 			if u > math.MaxInt64/2 {
-				return nil, errShort
+				return errShort
 			}
 			off = int64(u)
 		} else {
-			off = int64(be.Uint32(chunks[8+4*c:]))
+			off = int64(be.Uint32(b))
 		}
-		for per := be.Uint32(stsc[8+12*run+4:]); per > 0 && len(out) < n; per-- {
+		for i := uint32(0); i < per && k < n; i++ {
 			size := fixed
 			if fixed == 0 {
-				size = int64(be.Uint32(stsz[12+4*len(out):]))
+				v, ok, err := stsz.u32(12 + 4*k)
+				if !ok || err != nil {
+					return err
+				}
+				size = int64(v)
 			}
-			out = append(out, sample{span: span{off, size}})
-			off += size
+			for left == 0 {
+				b, ok, err := stts.entry(times, 8)
+				if !ok || err != nil {
+					return err
+				}
+				left, delta = be.Uint32(b), uint64(be.Uint32(b[4:]))
+				times += 8
+			}
+			if size > 0 && size <= maxSample && off+size <= p.size { // a film cut short keeps what it has
+				if budget -= size; budget < 0 {
+					return survey.Errorf(survey.Invalid, "the samples of the film's %s track lie over each other", t.format)
+				}
+				if err := fn(sample{span{off, size}, t.delay + ticks(tick, uint64(t.scale)), ticks(delta, uint64(t.scale))}); err != nil {
+					return err
+				}
+			}
+			off, tick, left, k = off+size, tick+delta, left-1, k+1
 		}
 	}
-	var tick uint64
-	i := 0
-	for e := 8; e+8 <= len(stts) && i < len(out); e += 8 {
-		count, delta := be.Uint32(stts[e:]), uint64(be.Uint32(stts[e+4:]))
-		for ; count > 0 && i < len(out); count, i = count-1, i+1 {
-			out[i].at, out[i].dur = t.delay+ticks(tick, uint64(t.scale)), ticks(delta, uint64(t.scale))
-			tick += delta
-		}
-	}
-	return out[:i], nil
+	return nil
 }
 
 // each calls fn with the bytes of each sample of the tracks of one format.
-func (p *parser) each(format string, fn func(s sample, b []byte)) error {
+func (p *parser) each(format string, fn func(s sample, b []byte) error) error {
+	var buf []byte
 	for _, t := range p.tracks {
 		if t.format != format {
 			continue
 		}
-		ss, err := p.samples(t)
-		if err != nil {
-			return err
-		}
-		var buf []byte
-		for _, s := range ss {
-			if s.n > maxSample || s.n <= 0 || s.off+s.n > p.size { // a film cut short keeps what it has
-				continue
-			}
+		if err := p.samples(t, func(s sample) error {
 			if int64(cap(buf)) < s.n {
 				buf = make([]byte, s.n)
 			}
-			b := buf[:s.n]
-			if err := p.read(b, s.off); err != nil {
+			if err := p.read(buf[:s.n], s.off); err != nil {
 				return err
 			}
-			fn(s, b)
+			return fn(s, buf[:s.n])
+		}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// crowded says that a track has more positions than any film.
+func crowded(n int) error {
+	if n <= maxFixes {
+		return nil
+	}
+	return survey.Errorf(survey.Invalid, "the film has more than %d positions", maxFixes)
 }
 
 // Cleaned is the film's track after the gate: a curve over film time, and what UTC was at the film's start.

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"testing"
 	"time"
 	"unicode/utf8"
@@ -20,6 +21,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
 func shared(t testing.TB, elem ...string) []byte {
@@ -101,53 +103,10 @@ func TestPayloadsOfManyGoPros(t *testing.T) {
 	}
 }
 
-// box makes an ISO box.
-func box(name string, parts ...[]byte) []byte {
-	b := append([]byte{0, 0, 0, 0}, name...)
-	for _, p := range parts {
-		b = append(b, p...)
-	}
-	binary.BigEndian.PutUint32(b, uint32(len(b)))
-	return b
-}
-
-func be(vs ...uint32) []byte {
-	var b []byte
-	for _, v := range vs {
-		b = binary.BigEndian.AppendUint32(b, v)
-	}
-	return b
-}
-
-// head is ftyp, mvhd (created 2024-05-10 02:00 UTC) and a picture track of 640 × 360.
-func moov(dur time.Duration, more ...[]byte) []byte {
-	created := uint32(time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC).Sub(time.Date(1904, 1, 1, 0, 0, 0, 0, time.UTC)) / time.Second)
-	mvhd := box("mvhd", be(0, created, created, 1000, uint32(dur.Milliseconds())), make([]byte, 80))
-	tkhd := box("tkhd", make([]byte, 40), be(1<<16, 0, 0, 0, 1<<16, 0, 0, 0, 1<<30), be(640<<16, 360<<16))
-	stbl := box("stbl", box("stsd", be(0, 0)), box("stts", be(0, 0)), box("stsz", be(0, 0, 0)), box("stsc", be(0, 0)), box("stco", be(0, 0)))
-	mdia := box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("vide"), be(0, 0, 0)), box("minf", stbl))
-	return box("moov", append([][]byte{mvhd, box("trak", tkhd, mdia)}, more...)...)
-}
-
-var ftyp = box("ftyp", []byte("isom"), be(0))
-
-// film has one metadata track of the format, a sample each step.
-func film(format string, samples [][]byte, step time.Duration) []byte {
-	var data []byte
-	sizes, offs := be(0, 0, uint32(len(samples))), be(0, uint32(len(samples)))
-	at := uint32(len(ftyp) + 8)
-	for _, s := range samples {
-		offs = append(offs, be(at)...)
-		sizes = append(sizes, be(uint32(len(s)))...)
-		data = append(data, s...)
-		at += uint32(len(s))
-	}
-	stbl := box("stbl", box("stsd", be(0, 1), box(format, make([]byte, 8))), box("stts", be(0, 1, uint32(len(samples)), uint32(step.Milliseconds()))),
-		box("stsz", sizes), box("stsc", be(0, 1, 1, 1, 1)), box("stco", offs))
-	tkhd := box("tkhd", make([]byte, 40), be(1<<16, 0, 0, 0, 1<<16, 0, 0, 0, 1<<30), be(0, 0))
-	trak := box("trak", tkhd, box("mdia", box("mdhd", be(0, 0, 0, 1000, 0, 0)), box("hdlr", be(0, 0), []byte("meta"), be(0, 0, 0)), box("minf", stbl)))
-	return append(append(append([]byte{}, ftyp...), box("mdat", data)...), moov(step*time.Duration(len(samples)), trak)...)
-}
+var (
+	box, be, moov, film = testkit.Box, testkit.BE, testkit.Moov, testkit.Film
+	ftyp                = testkit.Ftyp
+)
 
 func f64(b []byte, v float64) []byte {
 	return binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
@@ -450,7 +409,101 @@ func TestNoFramesAreCutAtAStandstillAndFewerAtSpeed(t *testing.T) {
 	}
 }
 
+func TestWhatTheAccelerometerFelt(t *testing.T) {
+	// Real payloads: one that lies on a table, hands and helmets, floats instead of integers, a gimbal beside the camera.
+	for _, c := range []struct {
+		name     string
+		steps    int
+		from, to float64 // g, the median spread within a step
+	}{{"hero5", 2, 0.05, 0.2}, {"hero6", 2, 0.02, 0.1}, {"hero6+ble", 2, 0.002, 0.005}, {"hero7", 34, 0.1, 1}, {"hero11", 22, 0.005, 0.1}, {"Fusion", 2, 0.001, 1}, {"karma", 2, 0.02, 0.2}} {
+		b := film("gpmd", payloads(shared(t, "gopro", "gpmf-payloads", c.name+".raw")), time.Second)
+		f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil || len(f.Felt) != c.steps {
+			t.Errorf("%s: %d steps, %v", c.name, len(f.Felt), err)
+			continue
+		}
+		var spreads []float64
+		g := 0.0
+		for _, x := range f.Felt {
+			if x.N < 50 || x.N > 120 {
+				t.Errorf("%s: %d readings in half a second", c.name, x.N)
+			}
+			spreads = append(spreads, x.Spread)
+			g += math.Hypot(math.Hypot(x.Mean[0], x.Mean[1]), x.Mean[2]) / float64(len(f.Felt))
+		}
+		slices.Sort(spreads)
+		if m := spreads[(len(spreads)-1)/2]; m < c.from || m > c.to || g < 0.9 || g > 1.15 {
+			t.Errorf("%s: spreads by %.4f g around %.3f g", c.name, m, g)
+		}
+	}
+	// Of a made ride, whichever way the camera is turned.
+	r := testkit.NewRide(1, geo.Point{Lat: 48, Lon: 11}, 20*time.Second)
+	for _, write := range []func(time.Time, [][3]float64) []byte{r.GoPro, r.CAMM} {
+		felt := r.Felt(2)
+		b := write(time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC), felt)
+		f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		if err != nil || len(f.Felt) != 40 || len(f.Fixes) == 0 {
+			t.Fatal(len(f.Felt), err)
+		}
+		for i, x := range f.Felt {
+			var mean [3]float64
+			for _, v := range felt[100*i : 100*i+100] {
+				for k := range v {
+					mean[k] += v[k] / 100 / 9.80665
+				}
+			}
+			for k := range mean {
+				if d := mean[k] - x.Mean[k]; math.Abs(d) > 4*x.Spread/math.Sqrt(float64(x.N)) {
+					t.Fatalf("%s, step %d: %v, want %v", f.Format, i, x.Mean, mean)
+				}
+			}
+		}
+		if f, err := media.Read(bytes.NewReader(write(day, nil)), int64(len(write(day, nil)))); err != nil || f.Felt != nil {
+			t.Error(f.Felt, err)
+		}
+	}
+	// What is no number or no acceleration counts as nothing.
+	odd := [][]byte{f32(f32(f32([]byte{0, 0, 3, 0}, math.NaN()), 0), 9.8), f32(f32(f32([]byte{0, 0, 3, 0}, 1e9), 0), 9.8), f32([]byte{0, 0, 3, 0}, 1)}
+	b := film("camm", append(odd, packets(2)...), time.Second)
+	if f, err := media.Read(bytes.NewReader(b), int64(len(b))); err != nil || f.Felt != nil {
+		t.Error(f.Felt, err)
+	}
+}
+
+var day = time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC)
+
+func TestALongTrackOfManySmallSamplesIsReadAPieceAtATime(t *testing.T) {
+	r := testkit.NewRide(1, geo.Point{Lat: 48, Lon: 11}, 20*time.Minute)
+	b := r.CAMM(day, r.Felt(1)) // 61,200 samples
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	f, err := media.Read(bytes.NewReader(b), int64(len(b)))
+	runtime.ReadMemStats(&after)
+	if err != nil || len(f.Fixes) != 1200 || len(f.Felt) != 2400 {
+		t.Fatal(len(f.Fixes), len(f.Felt), err)
+	}
+	if n := after.TotalAlloc - before.TotalAlloc; n > 3<<20 {
+		t.Errorf("%d bytes allocated", n)
+	}
+	// Samples that lie over each other would make a small file read for ever.
+	over := film("camm", packets(40), time.Second)
+	at := bytes.LastIndex(over, []byte("stco")) + 12
+	for i := 1; i < 40; i++ {
+		copy(over[at+4*i:], over[at:at+4])
+	}
+	sizes := bytes.LastIndex(over, []byte("stsz")) + 16
+	for i := range 40 {
+		copy(over[sizes+4*i:], be(uint32(len(over)/2)))
+	}
+	if _, err := media.Read(bytes.NewReader(over), int64(len(over))); survey.KindOf(err) != survey.Invalid {
+		t.Errorf("samples over each other: %v", err)
+	}
+}
+
 func FuzzRead(f *testing.F) {
+	ride := testkit.NewRide(1, geo.Point{Lat: 48, Lon: 11}, 2*time.Second)
+	f.Add(ride.GoPro(day, ride.Felt(1)))
+	f.Add(ride.CAMM(day, ride.Felt(1)))
 	f.Add(film("camm", packets(3), time.Second))
 	f.Add(film("gpmd", [][]byte{[]byte("DEVC\x00\x01\x00\x00")}, time.Second))
 	for _, n := range []string{"hero5", "hero11", "karma"} { // real payloads in a film built here
@@ -476,10 +529,22 @@ func FuzzRead(f *testing.F) {
 // planned cuts a film's first hour.
 func planned(t *testing.T, m media.Film) {
 	t.Helper()
+	sane(t, m.Felt)
 	c := m.Clean(trace.Gate{})
 	for _, at := range c.Plan(min(m.Duration, time.Hour)) {
 		if fix, ok := c.At(at); !ok || !fix.Point.Valid() {
 			t.Fatalf("at %v: %+v", at, fix)
+		}
+	}
+}
+
+func sane(t *testing.T, fs []media.Felt) {
+	t.Helper()
+	for _, x := range fs {
+		for _, v := range append(x.Mean[:], x.Spread) {
+			if x.N < 0 || !(math.Abs(v) < 2000) {
+				t.Fatalf("%+v", x)
+			}
 		}
 	}
 }
@@ -492,6 +557,11 @@ func FuzzGPMF(f *testing.F) {
 	}
 	f.Add([]byte("DEVC\x00\x01\x00\x00"))
 	f.Fuzz(func(t *testing.T, b []byte) {
+		felt := media.GPMFFelt(b, 0, time.Second)
+		if len(felt) > 2 {
+			t.Fatalf("%d steps in a second", len(felt))
+		}
+		sane(t, felt)
 		for _, x := range media.GPMF(b, 0, time.Second) {
 			if x.At < 0 || x.At > time.Second {
 				t.Fatalf("%+v", x)

@@ -45,6 +45,9 @@ type file struct {
 	film    media.Film
 	course  media.Cleaned // of a film
 
+	// at is where a film was at a moment of its time, by its own track or the one beside it; set by the plan.
+	at func(time.Duration) (survey.Fix, bool)
+
 	sidecar   *framekm.Sidecar // metadata of one image
 	bundle    *framekm.Bundle  // metadata of a blob
 	described *file            // of a blob: the file that holds its metadata

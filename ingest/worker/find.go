@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/ingest/findings"
+	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -19,6 +20,7 @@ import (
 func (p *plan) find(ctx context.Context, tx *state.Tx, u upload) error {
 	for _, d := range p.drives {
 		fs := d.own()
+		voucher, vouched := d.motion(&fs)
 		more, err := d.against(ctx, tx, u)
 		if err != nil {
 			return fmt.Errorf("findings of drive %s: %w", d.drive.ID, err)
@@ -28,7 +30,7 @@ func (p *plan) find(ctx context.Context, tx *state.Tx, u upload) error {
 				return err
 			}
 		}
-		if v, ok := d.shaken(); ok {
+		if v := voucher; vouched {
 			ev, err := json.Marshal(v.Evidence)
 			if err != nil {
 				return err
@@ -77,25 +79,68 @@ func (d *drive) own() (out []findings.Finding) {
 	if len(offsets) > 0 {
 		add(findings.Clock(trace.MedianOffset(offsets)))
 	}
-	add(findings.Silent(d.motion()))
 	return out
 }
 
-// shaken is what the accelerometer says for the drive.
-func (d *drive) shaken() (findings.Voucher, bool) {
-	speed, acc := d.motion()
-	return findings.Shaken(speed, acc, len(d.shots))
+// motion is what the accelerometer says for the drive; what it says against it is added to the findings.
+func (d *drive) motion(fs *[]findings.Finding) (findings.Voucher, bool) {
+	moments, stretches, covered := d.felt()
+	if f, ok := findings.Silent(moments); ok {
+		*fs = append(*fs, f)
+	}
+	f, differs, compared := findings.Differs(stretches, media.FeltStep)
+	if differs {
+		*fs = append(*fs, f)
+		return findings.Voucher{}, false
+	}
+	v, ok := findings.Shaken(moments, covered, len(d.shots))
+	if ok && compared {
+		v.Evidence["compared"] = true
+	}
+	return v, ok
 }
 
-// motion is speed and acceleration of the frames that have both.
-func (d *drive) motion() (speed []geo.SpeedMPS, acc [][3]float64) {
-	for _, s := range d.shots {
-		if s.member != nil && s.member.frame.HasIMU {
-			speed, acc = append(speed, s.fix.Speed), append(acc, s.member.frame.Acc)
+// felt is what receiver and accelerometer say during the drive: moments of bundles' frames, and stretches of the steps of
+// films between each film's first and last frame. covered is how many frames it speaks for.
+func (d *drive) felt() (moments []findings.Felt, stretches [][]findings.Felt, covered int) {
+	for i := 0; i < len(d.shots); {
+		s := d.shots[i]
+		if m := s.member; m != nil {
+			if m.frame.HasIMU {
+				covered++
+				moments = append(moments, findings.Felt{Speed: s.fix.Speed, N: 1, Acc: m.frame.Acc})
+			}
+			i++
+			continue
+		}
+		if s.pts < 0 || len(s.f.film.Felt) == 0 {
+			i++
+			continue
+		}
+		for ; i < len(d.shots) && d.shots[i].f == s.f; i++ {
+			if k := int(filmTime(d.shots[i].pts) / media.FeltStep); k < len(s.f.film.Felt) && s.f.film.Felt[k].N > 0 {
+				covered++
+			}
+		}
+		first, last := int(filmTime(s.pts)/media.FeltStep), int(filmTime(d.shots[i-1].pts)/media.FeltStep)
+		var st []findings.Felt
+		for k := first; k <= min(last, len(s.f.film.Felt)-1); k++ {
+			x := s.f.film.Felt[k]
+			o := findings.Felt{N: x.N, Acc: x.Mean, Spread: x.Spread}
+			if fix, ok := s.f.at(time.Duration(k)*media.FeltStep + media.FeltStep/2); ok {
+				o.Speed, o.Heading, o.HasHeading = fix.Speed, fix.Heading, fix.HasHeading
+			}
+			st = append(st, o)
+		}
+		moments = append(moments, st...)
+		if s.track == nil { // else film and track were recorded by two clocks, and may be seconds apart
+			stretches = append(stretches, st)
 		}
 	}
-	return speed, acc
+	return moments, stretches, covered
 }
+
+func filmTime(us int64) time.Duration { return time.Duration(us) * time.Microsecond }
 
 // against compares the drive with what is known.
 func (d *drive) against(ctx context.Context, tx *state.Tx, u upload) (out []findings.Finding, err error) {

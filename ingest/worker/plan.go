@@ -140,6 +140,7 @@ func (u upload) film(fs []*file, tracks tracks) []*shot {
 			out = append(out, u.filmBeside(f, tracks)...)
 			continue
 		}
+		f.at = f.course.At
 		for _, at := range f.course.Plan(f.film.Duration) {
 			fix, ok := f.course.At(at)
 			if !ok {
@@ -212,12 +213,12 @@ func (u upload) filmBeside(f *file, tracks tracks) []*shot {
 		flags = append(flags, survey.FlagTimeZoneAssumed)
 	}
 	start = start.Add(-best)
-	at := func(t time.Duration) (survey.Fix, bool) {
+	f.at = func(t time.Duration) (survey.Fix, bool) {
 		fix, _, ok := tracks.at(f.folder(), start.Add(t))
 		return fix, ok
 	}
 	var out []*shot
-	for _, t := range media.Plan(at, 0, f.film.Duration-1) {
+	for _, t := range media.Plan(f.at, 0, f.film.Duration-1) {
 		fix, tr, ok := tracks.at(f.folder(), start.Add(t))
 		if !ok {
 			continue
