@@ -1,13 +1,14 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
 	"io"
 	"path"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/roadcomb/roadcomb/ingest/exif"
 	"github.com/roadcomb/roadcomb/ingest/framekm"
@@ -16,7 +17,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// kindBundle is a blob of many images. Its frames are put into the store one by one, named by their content, so that
+// kindBundle is a blob of many images. Those in a drive are put into the store one by one, named by their content, so that
 // vision reads them like any other.
 const kindBundle = "bundle"
 
@@ -32,6 +33,7 @@ type member struct {
 	object string
 	why    survey.Reason // not usable; empty when it is
 	taken  bool          // by an earlier upload
+	down   bool          // and taken down since
 }
 
 // isJSON tells metadata files, which are read first because they say what other files are.
@@ -85,6 +87,79 @@ func (f *file) readJSON(body []byte) {
 	f.kind, f.sidecar = kindTrack, &s
 }
 
+// unpack puts the frames that found a place in a drive into the store, each as an object of its own. The others leave
+// nothing: not what was trimmed, and not what was taken down.
+func (w *Worker) unpack(ctx context.Context, cfg Config, p *plan, put map[string]bool) error {
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(cfg.Parallel)
+	for _, d := range p.drives {
+		for _, s := range d.shots {
+			m := s.member
+			if m == nil {
+				continue
+			}
+			put[m.object] = true
+			g.Go(func() error {
+				b, err := w.Store.Range(gctx, store.Private, s.f.object, m.frame.Offset, m.frame.Bytes, "")
+				if err == nil && survey.HashOf(b) != m.sha {
+					err = survey.Errorf(survey.Unavailable, "it changed while it was read")
+				}
+				if err == nil {
+					_, err = w.Store.Put(gctx, store.Private, m.object, b, "image/jpeg")
+				}
+				if err != nil {
+					return fmt.Errorf("frame at byte %d of %q: %w", m.frame.Offset, s.f.path, err)
+				}
+				return nil
+			})
+		}
+	}
+	return g.Wait()
+}
+
+// forget removes, after the commit, what the store should not keep: frames of bundles that an earlier plan put there and
+// another upload then claimed, and files that were taken down and are sent again. Until the file's object is forgotten its
+// row names it, so that whatever stops this leaves it to expire with its upload.
+func (w *Worker) forget(ctx context.Context, u upload, p *plan, put map[string]bool) error {
+	for _, d := range p.drives {
+		for _, o := range d.objects {
+			delete(put, o)
+		}
+	}
+	for o := range put {
+		var n int64
+		if err := w.DB.QueryRow(ctx, `SELECT (SELECT COUNT(*) FROM frames WHERE object = $1 AND object <> '') + (SELECT COUNT(*) FROM upload_files WHERE object = $1)`, o).Scan(&n); err != nil {
+			return err
+		}
+		if n == 0 {
+			if err := w.Store.Remove(ctx, store.Private, o); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range p.files {
+		if f.down == 0 || f.object == "" {
+			continue
+		}
+		if f.kind != kindImage { // another upload's frames may come from the same object
+			var n int64
+			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*) FROM upload_files WHERE object = $1 AND (upload_id <> $2 OR path <> $3)`, f.object, string(u.id), f.path).Scan(&n); err != nil {
+				return err
+			}
+			if n > 0 {
+				continue
+			}
+		}
+		if err := w.Store.Remove(ctx, store.Private, f.object); err != nil {
+			return err
+		}
+		if _, err := w.DB.Exec(ctx, `UPDATE upload_files SET object = '' WHERE upload_id = $1 AND path = $2`, string(u.id), f.path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // lookBundle streams a blob, a frame at a time.
 func (w *Worker) lookBundle(ctx context.Context, cfg Config, u upload, f *file) error {
 	f.kind = kindBundle
@@ -129,12 +204,6 @@ func (w *Worker) lookBundle(ctx context.Context, cfg Config, u upload, f *file) 
 		}
 		m.meta, m.sha = one.meta, survey.HashOf(body)
 		m.object = store.OriginalKey(u.contributor, m.sha)
-		if f.decided { // its frames are there, but those that were taken down
-			continue
-		}
-		if _, err := w.Store.PutReader(ctx, store.Private, m.object, bytes.NewReader(body), fr.Bytes, "image/jpeg"); err != nil {
-			return err
-		}
 	}
 	if survey.Hash(h.Sum(nil)) != f.sha {
 		f.reject(survey.ReasonHashMismatch, map[string]any{"announced": f.bytes, "stored": f.bytes}, "")
@@ -152,6 +221,8 @@ func (u upload) bundles(cfg Config, fs []*file) []*shot {
 			why := m.why
 			switch {
 			case why != "":
+			case m.down:
+				why = survey.ReasonRemoved
 			case m.taken:
 				why = survey.ReasonDuplicate
 			case !fix.Point.Valid():

@@ -62,6 +62,7 @@ type file struct {
 		reason survey.Reason
 	}
 
+	down    int                   // images in it that were taken down
 	placed  int                   // frames of a film or bundle that are in a drive
 	lost    map[survey.Reason]int // those that are not
 	verdict *survey.Verdict       // nil while none is due
@@ -86,7 +87,7 @@ func (f *file) reject(r survey.Reason, vars map[string]any, format string, args 
 
 // again forgets what depends on other files, before another plan.
 func (f *file) again() {
-	f.used, f.placed, f.lost = false, 0, nil
+	f.used, f.placed, f.lost, f.down = false, 0, nil, 0
 	if !f.fixed {
 		f.verdict = nil
 	}

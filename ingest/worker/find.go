@@ -257,7 +257,7 @@ func (p *plan) claimedAgain(ctx context.Context, tx *state.Tx, u upload) error {
 			ids = append(ids, survey.NewFrameID(f.sha))
 		}
 		for _, m := range f.members {
-			if m.taken {
+			if m.taken && !m.down {
 				ids = append(ids, survey.NewFrameID(m.sha))
 			}
 		}

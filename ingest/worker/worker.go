@@ -165,6 +165,7 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 			pair(files)
 		}
 	}
+	put := map[string]bool{} // frames of bundles that were put into the store
 	for try := 0; ; try++ {
 		for _, f := range files {
 			f.again()
@@ -182,9 +183,15 @@ func (w *Worker) Ingest(ctx context.Context, id survey.UploadID) error {
 		if err := w.place(ctx, u, p); err != nil {
 			return fmt.Errorf("ingest upload %s: %w", id, err)
 		}
+		if err := w.unpack(ctx, cfg, p, put); err != nil {
+			return fmt.Errorf("ingest upload %s: %w", id, err)
+		}
 		err := w.commit(ctx, u, p)
 		if errors.Is(err, errRace) && try < 10 {
 			continue
+		}
+		if err == nil {
+			err = w.forget(ctx, u, p, put)
 		}
 		if err != nil {
 			return fmt.Errorf("ingest upload %s: %w", id, err)
@@ -278,14 +285,20 @@ func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, owner s
 		}
 		first[f.sha] = f
 		if f.kind == kindFilm || f.kind == kindBundle {
-			var n, own int64
-			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN u.contributor_id = $4 THEN 1 ELSE 0 END), 0) FROM upload_files f
-				JOIN uploads u ON u.id = f.upload_id WHERE f.sha256 = $1 AND f.kind = $2 AND f.verdict = 'accepted' AND f.upload_id <> $3`,
-				f.sha.String(), f.kind, string(upload), string(owner)).Scan(&n, &own); err != nil {
+			var n, own, down int64
+			if err := w.DB.QueryRow(ctx, `SELECT COUNT(*), COALESCE(SUM(CASE WHEN u.contributor_id = $4 THEN 1 ELSE 0 END), 0),
+				COALESCE(SUM((SELECT COUNT(*) FROM frames r WHERE r.upload_id = f.upload_id AND r.path = f.path AND r.state = 'removed')), 0)
+				FROM upload_files f JOIN uploads u ON u.id = f.upload_id WHERE f.sha256 = $1 AND f.kind = $2 AND f.verdict = 'accepted' AND f.upload_id <> $3`,
+				f.sha.String(), f.kind, string(upload), string(owner)).Scan(&n, &own, &down); err != nil {
 				return err
 			}
-			if n > 0 {
+			switch f.down = int(down); {
+			case down > 0:
+				f.reject(survey.ReasonDuplicate, map[string]any{"removed": down}, "The same file was accepted in an earlier upload; it counts once. %d of its images were taken down and stay down.", down)
+			case n > 0:
 				f.reject(survey.ReasonDuplicate, nil, "The same file was accepted in an earlier upload; it counts once.")
+			}
+			if n > 0 {
 				f.context = own > 0
 				continue
 			}
@@ -307,20 +320,26 @@ func (w *Worker) duplicates(ctx context.Context, upload survey.UploadID, owner s
 	taken, err := w.taken(ctx, ids)
 	for _, t := range taken {
 		if m := inBundle[t.frame]; m != nil {
-			m.taken = true
+			m.taken, m.down = true, t.down
 			continue
 		}
 		f := byID[t.frame]
-		f.reject(survey.ReasonDuplicate, nil, "The same image was accepted in an earlier upload; it counts once.")
+		if t.down {
+			f.down = 1
+			f.reject(survey.ReasonRemoved, nil, "The same image was sent before and was taken down; it stays down.")
+		} else {
+			f.reject(survey.ReasonDuplicate, nil, "The same image was accepted in an earlier upload; it counts once.")
+		}
 		f.context = t.owner == owner
 	}
 	return err
 }
 
-// claim is a frame that exists already, and whose it is.
+// claim is a frame that exists already, whose it is, and whether it was taken down.
 type claim struct {
 	frame survey.FrameID
 	owner survey.ContributorID
+	down  bool
 }
 
 // taken is which of the frames exist already, in order of their ids.
@@ -332,17 +351,17 @@ func (w *Worker) taken(ctx context.Context, ids []survey.FrameID) ([]claim, erro
 		for i, id := range chunk {
 			args[i], marks[i] = string(id), fmt.Sprintf("$%d", i+1)
 		}
-		rows, err := w.DB.Query(ctx, `SELECT f.id, d.contributor_id FROM frames f JOIN drives d ON d.id = f.drive_id WHERE f.id IN (`+strings.Join(marks, ",")+`)`, args...)
+		rows, err := w.DB.Query(ctx, `SELECT f.id, d.contributor_id, f.state FROM frames f JOIN drives d ON d.id = f.drive_id WHERE f.id IN (`+strings.Join(marks, ",")+`)`, args...)
 		if err != nil {
 			return nil, err
 		}
 		for rows.Next() {
-			var id, owner string
-			if err := rows.Scan(&id, &owner); err != nil {
+			var id, owner, st string
+			if err := rows.Scan(&id, &owner, &st); err != nil {
 				rows.Close()
 				return nil, err
 			}
-			out = append(out, claim{survey.FrameID(id), survey.ContributorID(owner)})
+			out = append(out, claim{survey.FrameID(id), survey.ContributorID(owner), survey.FrameState(st) == survey.FrameRemoved})
 		}
 		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
 			return nil, err

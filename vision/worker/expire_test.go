@@ -1,11 +1,13 @@
 package worker_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/vision/worker"
 )
@@ -52,6 +54,63 @@ func TestOriginalsExpireWithTheirUploadAndNotBefore(t *testing.T) {
 		}
 		if parts, err := worker.Rerun(ctx, db, worker.RerunFilter{}); err != nil || parts != 0 {
 			t.Fatalf("%d parts would be looked at again without originals: %v", parts, err)
+		}
+	})
+}
+
+// bundled makes the drive's frames those of a bundle.
+func bundled(t *testing.T, db *state.DB, d *drive) (blob string) {
+	t.Helper()
+	blob = store.OriginalKey("c", survey.HashOf([]byte("blob")))
+	if _, err := d.st.Put(t.Context(), store.Private, blob, []byte("blob"), ""); err != nil {
+		t.Fatal(err)
+	}
+	for _, q := range []string{`DELETE FROM upload_files`, `UPDATE frames SET film_pts_us = -2, path = 'km'`,
+		`INSERT INTO upload_files (upload_id, path, sha256, bytes, object, kind, verdict) VALUES ('u', 'km', '` + survey.HashOf([]byte("blob")).String() + `', 4, '` + blob + `', 'bundle', 'accepted')`} {
+		if _, err := db.Exec(t.Context(), q); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return blob
+}
+
+func TestFramesOfABundleExpireWithItAndGoWhenTakenDown(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		ctx, d := t.Context(), driveIn(t, db, picture(1), picture(2), picture(3))
+		blob := bundled(t, db, d)
+		there := func(want ...string) {
+			t.Helper()
+			var got []string
+			if err := d.st.List(ctx, store.Private, "originals/", func(i store.Info) error { got = append(got, i.Key); return nil }); err != nil {
+				t.Fatal(err)
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			if !slices.Equal(got, want) {
+				t.Fatalf("the store holds %v, want %v", got, want)
+			}
+		}
+		a, b, c := store.OriginalKey("c", d.sums[0]), store.OriginalKey("c", d.sums[1]), store.OriginalKey("c", d.sums[2])
+		there(blob, a, b, c)
+		for range 2 { // the second time changes nothing
+			if err := worker.Remove(ctx, db, d.st, d.ids[0]); err != nil {
+				t.Fatal(err)
+			}
+			there(b, c) // the bundle holds the frame too, and the others do not need it
+		}
+		if _, err := db.Exec(ctx, `UPDATE uploads SET state = 'settled', settled_at = 1000 WHERE id = 'u'`); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := worker.Expire(ctx, db, d.st, time.UnixMicro(1000)); err != nil || n != 0 {
+			t.Fatal(n, err)
+		}
+		if n, err := worker.Expire(ctx, db, d.st, time.UnixMicro(1001)); err != nil || n != 2 {
+			t.Fatal(n, err)
+		}
+		there()
+		var named int64
+		if err := db.QueryRow(ctx, `SELECT COUNT(*) FROM frames WHERE object <> ''`).Scan(&named); err != nil || named != 0 {
+			t.Fatalf("%d frames still name an original: %v", named, err)
 		}
 	})
 }

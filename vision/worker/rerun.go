@@ -112,9 +112,20 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 			return fmt.Errorf("remove frame %s: %w", id, err)
 		}
 	}
-	if object != "" && pts == wholeFile { // a film or bundle holds other frames too
+	if object != "" && pts < 0 { // a film holds other frames too, which may have to be looked at again; it expires
 		if err := s.Remove(ctx, store.Private, object); err != nil {
 			return fmt.Errorf("remove frame %s: %w", id, err)
+		}
+	}
+	if pts == ofBundle { // its other frames are objects of their own, so nobody needs the bundle any more
+		var blob string
+		if err := db.QueryRow(ctx, `SELECT object FROM upload_files WHERE upload_id = $1 AND path = $2`, upload, path).Scan(&blob); err != nil {
+			return fmt.Errorf("remove frame %s: %w", id, err)
+		}
+		if blob != "" {
+			if err := s.Remove(ctx, store.Private, blob); err != nil {
+				return fmt.Errorf("remove frame %s: %w", id, err)
+			}
 		}
 	}
 	return db.Tx(ctx, func(tx *state.Tx) error {
@@ -126,6 +137,11 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 		}
 		if err := recordSightings(ctx, tx, id, nil); err != nil {
 			return err
+		}
+		if pts == ofBundle {
+			if _, err := tx.Exec(ctx, `UPDATE upload_files SET object = '' WHERE upload_id = $1 AND path = $2`, upload, path); err != nil {
+				return err
+			}
 		}
 		if pts == wholeFile {
 			if err := state.SetVerdict(ctx, tx, survey.UploadID(upload), path, survey.Reject(survey.ReasonRemoved, "", nil)); err != nil {

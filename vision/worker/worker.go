@@ -106,7 +106,10 @@ type frame struct {
 
 // wholeFile is the filmPTS of a frame that is an uploaded file of its own. One of a film has its time there, and one out
 // of a bundle a lower value: its image lies in an object of its own, but the file that has a verdict is the bundle.
-const wholeFile = -1
+const (
+	wholeFile = -1
+	ofBundle  = -2
+)
 
 // shot is a frame on its way through the steps.
 type shot struct {
