@@ -73,7 +73,7 @@ func SetVerdict(ctx context.Context, tx *Tx, id survey.UploadID, path string, v 
 var consumers = []string{"tiles", "datasets"}
 
 // MarkChanged notes in the transaction that the thing topic/key ("cell"/hex, "drive"/id, "upload"/id,
-// "finding"/id of the drive) differs from what consumers last saw.
+// "finding"/id of the drive, "feature"/hex, "road"/hex) differs from what consumers last saw.
 func MarkChanged(ctx context.Context, tx *Tx, topic, key string) error {
 	return MarkAllChanged(ctx, tx, topic, []string{key})
 }

@@ -63,6 +63,7 @@ func Sets() []Set {
 			{"first_seen", "Number", "capture time of the oldest observation, milliseconds since 1970 UTC"},
 			{"last_seen", "Number", "capture time of the newest observation, milliseconds since 1970 UTC"},
 			{"age_days", "Number", "whole days from last_seen to the tile set's as_of"},
+			{"road_share", "Number", "how much of the length of road in it was driven in at least one direction, in parts per million; absent without road, or when the server has no road network"},
 		}}),
 		one(Layer{Sequences, "drives as lines through their published frames, interrupted where frames are missing", 10, 14, []Field{
 			{"id", "String", "id of the drive"},

@@ -12,6 +12,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/build"
 	"github.com/roadcomb/roadcomb/tiles/mvt"
@@ -31,11 +32,19 @@ func (c coverage) set() schema.Set       { s, _ := schema.Get(schema.Coverage); 
 func (c coverage) raster() *build.Raster { return nil }
 
 func (c coverage) plan() string {
-	return "coverage/1" + c.r.freshnessPlan() + bandPlan(c.r.bands(0, 14))
+	return "coverage/2" + c.r.freshnessPlan() + bandPlan(c.r.bands(0, 14)) + c.r.roadsPlan()
 }
 
 func (r *run) freshnessPlan() string {
 	return fmt.Sprintf(" freshness=%s as_of=%s", r.params().Version, r.asOf.Format(time.RFC3339))
+}
+
+// roadsPlan names the extract whose roads are counted, of which road_share is.
+func (r *run) roadsPlan() string {
+	if r.network == "" {
+		return ""
+	}
+	return " roads=" + r.network[:16]
 }
 
 func bandPlan(bs []band) string {
@@ -84,12 +93,12 @@ func outline(c survey.Cell) []geo.Point {
 	return ring
 }
 
-// dirtyCells adds the tiles that the changed cells, or their parents, are drawn in.
-func (r *run) dirtyCells(t *build.TileSet, bs []band) {
+// dirtyCells adds the tiles that the cells, or their parents, are drawn in.
+func dirtyCells(t *build.TileSet, bs []band, cells []survey.Cell) {
 	for _, b := range bs {
 		l := cellLayer("", b, nil)
 		seen := map[survey.Cell]struct{}{}
-		for _, cell := range r.cells {
+		for _, cell := range cells {
 			p := cell.Parent(b.res)
 			if _, ok := seen[p]; ok {
 				continue
@@ -103,8 +112,9 @@ func (r *run) dirtyCells(t *build.TileSet, bs []band) {
 }
 
 // cellLayers makes a layer of each band of the cells, or of those near the tiles of only. Attributes are in the order of
-// keys; rank is for a raster.
-func (r *run) cellLayers(ctx context.Context, name string, keys []string, bs []band, only *build.TileSet,
+// keys, the last of them may be absent; rank is for a raster. Before a band's cells come, ready hears of its resolution and
+// of the cells from which they descend, nil for all.
+func (r *run) cellLayers(ctx context.Context, name string, keys []string, bs []band, only *build.TileSet, ready func(res int, within []survey.Cell) error,
 	values func(*mvt.Dict, cells.Row) []mvt.Value, rank func(cells.Row) int64) ([]build.Layer, error) {
 	var dict mvt.Dict
 	var out []build.Layer
@@ -131,18 +141,26 @@ func (r *run) cellLayers(ctx context.Context, name string, keys []string, bs []b
 			f.End()
 			return nil
 		}
-		var err error
 		part := only.Zooms(b.minZoom, b.maxZoom)
-		switch {
-		case only != nil && part.Len() == 0:
+		if only != nil && part.Len() == 0 {
 			continue
-		case only == nil || b.minZoom < 4: // few cells, and boxes too wide to be covered
-			err = cells.Each(ctx, r.w.DB, b.res, add)
-		default:
-			var within []survey.Cell
-			if within, err = cover(part, max(b.res-3, 0)); err == nil {
-				err = cells.EachIn(ctx, r.w.DB, b.res, within, add)
+		}
+		var err error
+		var within []survey.Cell           // nil: all
+		if only != nil && b.minZoom >= 4 { // below there are few cells, and boxes too wide to be covered
+			if within, err = cover(part, max(b.res-3, 0)); err != nil {
+				return nil, err
 			}
+		}
+		if ready != nil {
+			if err := ready(b.res, within); err != nil {
+				return nil, err
+			}
+		}
+		if within == nil {
+			err = cells.Each(ctx, r.w.DB, b.res, add)
+		} else {
+			err = cells.EachIn(ctx, r.w.DB, b.res, within, add)
 		}
 		if err != nil {
 			return nil, err
@@ -154,20 +172,38 @@ func (r *run) cellLayers(ctx context.Context, name string, keys []string, bs []b
 
 func (c coverage) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
-	c.r.dirtyCells(&t, c.r.bands(0, 14))
+	dirtyCells(&t, c.r.bands(0, 14), c.r.cells)
+	if c.r.network != "" {
+		dirtyCells(&t, c.r.bands(0, 14), c.r.roads)
+	}
 	return &t, nil
 }
 
 func (c coverage) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
 	params := c.r.params()
+	shares := map[survey.Cell]survey.PPM{} // of the band
+	ready := func(res int, within []survey.Cell) error {
+		clear(shares)
+		if c.r.network == "" {
+			return nil
+		}
+		return roadstate.EachCell(ctx, c.r.w.DB, res, within, func(x roadstate.CellRoad) error {
+			shares[x.Cell] = x.Share()
+			return nil
+		})
+	}
 	values := func(d *mvt.Dict, row cells.Row) []mvt.Value {
-		return []mvt.Value{
+		vs := []mvt.Value{
 			d.String(row.Cell.String()), d.Int(int64(row.Cell.Resolution())),
 			d.Int(int64(row.Freshness(params, c.r.asOf))), d.Int(int64(row.MeanQuality())), d.Int(row.Observations), d.Int(row.Live),
 			d.Int(row.FirstSeen.UnixMilli()), d.Int(row.LastSeen.UnixMilli()), d.Int(max(0, int64(c.r.asOf.Sub(row.LastSeen)/(24*time.Hour)))),
 		}
+		if s, ok := shares[row.Cell]; ok {
+			vs = append(vs, d.Int(int64(s)))
+		}
+		return vs
 	}
-	return c.r.cellLayers(ctx, schema.Coverage, c.set().Layers[0].Keys(), c.r.bands(0, 14), only, values, nil)
+	return c.r.cellLayers(ctx, schema.Coverage, c.set().Layers[0].Keys(), c.r.bands(0, 14), only, ready, values, nil)
 }
 
 // heat draws the freshness of cells as pictures.
@@ -181,13 +217,13 @@ func (h heat) bands() []band { return h.r.bands(0, h.set().MaxZoom) }
 
 func (h heat) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
-	h.r.dirtyCells(&t, h.bands())
+	dirtyCells(&t, h.bands(), h.r.cells)
 	return &t, nil
 }
 
 func (h heat) layers(ctx context.Context, only *build.TileSet) ([]build.Layer, error) {
 	params := h.r.params()
-	return h.r.cellLayers(ctx, schema.Heat, nil, h.bands(), only, nil, func(row cells.Row) int64 {
+	return h.r.cellLayers(ctx, schema.Heat, nil, h.bands(), only, nil, nil, func(row cells.Row) int64 {
 		return int64(row.Freshness(params, h.r.asOf))
 	})
 }

@@ -517,7 +517,7 @@ func (s panoramax) bands() []band {
 
 func (s panoramax) dirty(context.Context) (*build.TileSet, error) {
 	var t build.TileSet
-	s.r.dirtyCells(&t, s.bands())
+	dirtyCells(&t, s.bands(), s.r.cells)
 	s.r.dirtyLines(&t, s.r.drawn(s.set().Layer(schema.Sequences), nil))
 	s.r.dirtyPoints(&t, s.r.drawn(s.set().Layer(schema.Pictures), nil))
 	return &t, nil
@@ -532,7 +532,7 @@ func (s panoramax) layers(ctx context.Context, only *build.TileSet) ([]build.Lay
 		return only.Zooms(l.MinZoom, l.MaxZoom)
 	}
 	grid, seq, pic := set.Layer(schema.Grid), set.Layer(schema.Sequences), set.Layer(schema.Pictures)
-	out, err := s.r.cellLayers(ctx, grid.Name, grid.Keys(), s.bands(), part(grid), func(d *mvt.Dict, row cells.Row) []mvt.Value {
+	out, err := s.r.cellLayers(ctx, grid.Name, grid.Keys(), s.bands(), part(grid), nil, func(d *mvt.Dict, row cells.Row) []mvt.Value {
 		coef := math.Round(min(1, math.Log10(1+float64(row.Observations))/6)*1000) / 1000
 		return []mvt.Value{d.String(row.Cell.String()), d.Int(row.Observations), d.Float(coef)}
 	}, nil)

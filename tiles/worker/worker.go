@@ -25,6 +25,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/freshness"
+	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -165,6 +166,9 @@ func (w *Worker) once(ctx context.Context, full bool) (Result, error) {
 	if run.base, err = cells.Base(ctx, w.DB); err != nil {
 		return res, fmt.Errorf("read cells: %w", err)
 	}
+	if run.network, err = roadstate.Counted(ctx, w.DB); err != nil {
+		return res, fmt.Errorf("read roads: %w", err)
+	}
 	if err := run.readChanges(ctx, changes); err != nil {
 		return res, err
 	}
@@ -275,6 +279,8 @@ type run struct {
 	drive map[string]driveChange // changed
 
 	features []survey.Cell // where map features came or went
+	network  string        // extract whose roads are counted by cell; "" when none is
+	roads    []survey.Cell // where more or less of them is driven
 
 	stale []string // surrogate keys of tiles that change with this run
 
@@ -298,6 +304,12 @@ func (r *run) readChanges(ctx context.Context, cs []state.Change) error {
 				return fmt.Errorf("change feed: %w", err)
 			}
 			r.features = append(r.features, cell)
+		case "road":
+			cell, err := survey.ParseCell(c.Key)
+			if err != nil {
+				return fmt.Errorf("change feed: %w", err)
+			}
+			r.roads = append(r.roads, cell)
 		case "drive":
 			d, err := r.readDrive(ctx, c.Key)
 			if err != nil {

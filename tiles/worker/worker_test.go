@@ -196,6 +196,36 @@ func (n *network) signs(id string, r *rand.Rand) {
 	}
 }
 
+// road gives the cell of p road and says how much of it is driven, as package roadstate does.
+func (n *network) road(p geo.Point, road, covered int64) {
+	n.t.Helper()
+	err := n.db.Tx(n.t.Context(), func(tx *state.Tx) error {
+		ctx := n.t.Context()
+		if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ('road_network', $1) ON CONFLICT DO NOTHING`, survey.HashOf(nil).String()); err != nil {
+			return err
+		}
+		fine, err := hex.CellOf(p, 11)
+		if err != nil {
+			return err
+		}
+		var r0, c0 int64
+		if err := tx.QueryRow(ctx, `SELECT COALESCE(MAX(road_mm), 0), COALESCE(MAX(covered_mm), 0) FROM road_cells WHERE cell = $1`, fine.Int64()).Scan(&r0, &c0); err != nil {
+			return err
+		}
+		for _, res := range []int{11, 9, 7, 5, 3} {
+			if _, err := tx.Exec(ctx, `INSERT INTO road_cells (cell, road_mm, covered_mm) VALUES ($1, $2, $3)
+				ON CONFLICT (cell) DO UPDATE SET road_mm = road_cells.road_mm + excluded.road_mm, covered_mm = road_cells.covered_mm + excluded.covered_mm`,
+				fine.Parent(res).Int64(), road-r0, covered-c0); err != nil {
+				return err
+			}
+		}
+		return state.MarkChanged(ctx, tx, "road", fine.String())
+	})
+	if err != nil {
+		n.t.Fatal(err)
+	}
+}
+
 func (n *network) run() worker.Result {
 	n.t.Helper()
 	r, err := n.w.Update(n.t.Context())
@@ -332,6 +362,7 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 		pts := walk(rand.New(rand.NewPCG(1, 1)), 40)
 		id := n.drive(day, pts, time.Second)
 		n.signs(id, rand.New(rand.NewPCG(1, 2)))
+		n.road(pts[3], 8000, 2000)
 		res := n.run()
 		if len(res.Layers) != 6 || res.Version != 1 {
 			t.Fatalf("%+v", res)
@@ -340,7 +371,7 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 		if !m.AsOf.Equal(clock().Truncate(24 * time.Hour)) {
 			t.Error(m.AsOf)
 		}
-		count := map[string]int{}
+		count, roads := map[string]int{}, 0
 		for k, gz := range tiles {
 			layer, _, _ := strings.Cut(k, "/")
 			if layer == "heat" {
@@ -392,8 +423,14 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 						t.Fatal(f.Properties)
 					}
 				case "coverage":
-					if len(f.Properties) != len(sc.Fields) || f.Properties["age_days"] != 29.0 && f.Properties["age_days"] != 30.0 {
+					if len(f.Properties) < len(sc.Fields)-1 || f.Properties["age_days"] != 29.0 && f.Properties["age_days"] != 30.0 {
 						t.Fatal(f.Properties)
+					}
+					if share, ok := f.Properties["road_share"]; ok {
+						if share != 250_000.0 {
+							t.Fatal(f.Properties)
+						}
+						roads++
 					}
 				case "sequences":
 					if len(f.Properties) != len(sc.Fields) || f.Properties["frames"] != 40.0 || f.Properties["id"] != id {
@@ -405,6 +442,9 @@ func TestTheFirstRunPublishesEveryLayer(t *testing.T) {
 		}
 		if count["images"] != 40 || count["features"] < 3*10 || count["sequences"] < 15 || count["coverage"] < 15 || count["pictures"] != 40 || count["grid"] < 6 || count["heat"] < 14 {
 			t.Fatal(count)
+		}
+		if roads < 15 { // the cell or an ancestor, in each zoom
+			t.Errorf("%d cells have a share of road", roads)
 		}
 		if again := n.run(); len(again.Layers) != 0 || again.Version != 1 || again.Changes != 0 {
 			t.Fatalf("a run without changes did something: %+v", again)
@@ -437,6 +477,9 @@ func TestAnySequenceOfChangesAndCrashesEqualsAFullRebuild(t *testing.T) {
 			for range 1 + r.IntN(2) {
 				if len(drives) > 0 && r.IntN(2) == 0 {
 					n.signs(drives[r.IntN(len(drives))], r)
+				}
+				if r.IntN(2) == 0 { // roads, and what is driven of them, where cells are and where none is
+					n.road(walk(r, 1)[0], 10_000, int64(r.IntN(10_001)))
 				}
 				switch k := r.IntN(6); {
 				case k < 3 || len(drives) == 0:

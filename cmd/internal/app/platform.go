@@ -111,6 +111,11 @@ func (p *platform) start(ctx context.Context) (err error) {
 	if p.db, err = state.Open(ctx, set.database(), log); err != nil {
 		return err
 	}
+	if p.roads != nil { // before any drive is indexed
+		if err = p.roads.Count(ctx, p.db); err != nil {
+			return err
+		}
+	}
 	sc := store.Config{Endpoint: set.S3, AccessKey: set.S3Key, SecretKey: set.S3Secret, Region: set.S3Region, Prefix: set.S3Prefix, PublicEndpoint: set.S3Public}
 	if set.S3 == "" {
 		if p.s3, err = embeds3.Start(ctx, filepath.Join(set.Home, "objects"), set.S3Listen, p.secrets.S3Key, p.secrets.S3Secret.Reveal()); err != nil {

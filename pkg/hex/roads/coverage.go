@@ -88,50 +88,61 @@ type Piece struct {
 // Pieces cuts every segment at the edges of the cells at res (to within a centimetre), in order of segment and place.
 func (n *Network) Pieces(res int) ([]Piece, error) {
 	var out []Piece
+	for i := range n.Segments {
+		ps, err := n.SegmentPieces(i, res)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, ps...)
+	}
+	return out, nil
+}
+
+// SegmentPieces is Pieces of the segment with that index.
+func (n *Network) SegmentPieces(i, res int) ([]Piece, error) {
+	var out []Piece
 	step := 2.0
 	if res < 11 {
 		step = 10 // far below the edge length; a corner cut by less than a step is given to its neighbour
 	}
-	for i := range n.Segments {
-		s := &n.Segments[i]
-		length := float64(s.Length)
-		total := int64(math.Round(length * 1000))
-		at, err := hex.CellOf(s.At(0), res)
+	s := &n.Segments[i]
+	length := float64(s.Length)
+	total := int64(math.Round(length * 1000))
+	at, err := hex.CellOf(s.At(0), res)
+	if err != nil {
+		return nil, err
+	}
+	var from int64
+	for d := 0.0; d < length; {
+		next := min(d+step, length)
+		c, err := hex.CellOf(s.At(geo.Meters(next)), res)
 		if err != nil {
 			return nil, err
 		}
-		var from int64
-		for d := 0.0; d < length; {
-			next := min(d+step, length)
-			c, err := hex.CellOf(s.At(geo.Meters(next)), res)
-			if err != nil {
-				return nil, err
-			}
-			if c != at {
-				lo, hi := d, next
-				for hi-lo > 0.01 {
-					mid := (lo + hi) / 2
-					m, err := hex.CellOf(s.At(geo.Meters(mid)), res)
-					if err != nil {
-						return nil, err
-					}
-					if m == at {
-						lo = mid
-					} else {
-						hi = mid
-					}
+		if c != at {
+			lo, hi := d, next
+			for hi-lo > 0.01 {
+				mid := (lo + hi) / 2
+				m, err := hex.CellOf(s.At(geo.Meters(mid)), res)
+				if err != nil {
+					return nil, err
 				}
-				cut := min(total, int64(math.Round(hi*1000)))
-				if cut > from {
-					out = append(out, Piece{i, at, from, cut})
+				if m == at {
+					lo = mid
+				} else {
+					hi = mid
 				}
-				from, at = cut, c
 			}
-			d = next
+			cut := min(total, int64(math.Round(hi*1000)))
+			if cut > from {
+				out = append(out, Piece{i, at, from, cut})
+			}
+			from, at = cut, c
 		}
-		if total > from {
-			out = append(out, Piece{i, at, from, total})
-		}
+		d = next
+	}
+	if total > from {
+		out = append(out, Piece{i, at, from, total})
 	}
 	return out, nil
 }

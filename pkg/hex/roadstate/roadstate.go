@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -21,6 +22,21 @@ type Roads struct {
 	Network *roads.Network
 	Extract survey.Hash   // of the extract the network was read from
 	Matcher roads.Matcher // its Network is ignored; the zero value has the default numbers
+
+	once  sync.Once
+	index map[roads.SegmentID]int // of Network.Segments
+}
+
+// segment is the place of a segment in the network; ok is false when another extract had it.
+func (r *Roads) segment(way, node int64) (i int, ok bool) {
+	r.once.Do(func() {
+		r.index = make(map[roads.SegmentID]int, len(r.Network.Segments))
+		for i := range r.Network.Segments {
+			r.index[r.Network.Segments[i].ID] = i
+		}
+	})
+	i, ok = r.index[roads.SegmentID{Way: way, From: int32(node)}]
+	return i, ok
 }
 
 // Open reads the network of an OSM extract (.osm.pbf). An extract without a drivable road is Invalid: it is the wrong file.
@@ -55,6 +71,10 @@ func (r *Roads) Index(ctx context.Context, tx *state.Tx, id survey.DriveID) (roa
 	match := m.Match(trace)
 	var c roads.Coverage
 	c.Add(match.Path)
+	count, err := r.recount(ctx, tx, id, c.Stretches())
+	if err != nil {
+		return roads.Match{}, err
+	}
 	for _, table := range []string{"road_stretches", "road_matches"} {
 		if _, err := tx.Exec(ctx, `DELETE FROM `+table+` WHERE drive_id = $1`, string(id)); err != nil {
 			return roads.Match{}, err
@@ -78,7 +98,7 @@ func (r *Roads) Index(ctx context.Context, tx *state.Tx, id survey.DriveID) (roa
 			return roads.Match{}, err
 		}
 	}
-	return match, nil
+	return match, count(ctx, tx)
 }
 
 func mm(m geo.Meters) int64 { return int64(math.Round(float64(m) * 1000)) }
@@ -127,10 +147,6 @@ func (r *Roads) Progress(ctx context.Context, q state.Querier, res int, from, to
 }
 
 func (r *Roads) coverage(ctx context.Context, q state.Querier, from, to int64) (c roads.Coverage, unknown int, err error) {
-	index := make(map[roads.SegmentID]int, len(r.Network.Segments))
-	for i := range r.Network.Segments {
-		index[r.Network.Segments[i].ID] = i
-	}
 	rows, err := q.Query(ctx, `SELECT s.way, s.node, s.backward, s.from_mm, s.to_mm FROM road_stretches s JOIN drives d ON d.id = s.drive_id
 		WHERE d.received_at >= $1 AND d.received_at < $2`, from, to)
 	if err != nil {
@@ -142,7 +158,7 @@ func (r *Roads) coverage(ctx context.Context, q state.Querier, from, to int64) (
 		if err := rows.Scan(&way, &node, &back, &start, &end); err != nil {
 			return c, 0, err
 		}
-		i, ok := index[roads.SegmentID{Way: way, From: int32(node)}]
+		i, ok := r.segment(way, node)
 		if !ok {
 			unknown++
 			continue

@@ -144,3 +144,116 @@ func TestRoadsFollowThePublishedFrames(t *testing.T) {
 		}
 	})
 }
+
+// Whatever drives come, change and go, and whatever extract is counted in between, the lengths by cell are those that a
+// look at every stretch gives, at every resolution.
+func TestTheCountByCellFollowsTheDrives(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := street(t)
+		r := &roadstate.Roads{Network: n, Extract: survey.HashOf([]byte("extract"))}
+		index := func(r *roadstate.Roads, id string) {
+			t.Helper()
+			if err := db.Tx(t.Context(), func(tx *state.Tx) error {
+				_, err := r.Index(t.Context(), tx, survey.DriveID(id))
+				return err
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := func(when string) (covered int64) {
+			t.Helper()
+			cov, _, err := r.Coverage(t.Context(), db, time.Time{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			pieces, err := n.Pieces(11)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for res := 0; res <= 11; res++ {
+				want := map[survey.Cell]roadstate.CellRoad{}
+				for _, p := range cov.Cells(pieces) {
+					c := p.Cell.Parent(res)
+					w := want[c]
+					want[c] = roadstate.CellRoad{Cell: c, Road: w.Road + p.Length, Covered: w.Covered + p.Either}
+				}
+				got := 0
+				covered = 0
+				var last survey.Cell
+				if err := roadstate.EachCell(t.Context(), db, res, nil, func(c roadstate.CellRoad) error {
+					if c != want[c.Cell] || c.Cell <= last {
+						t.Errorf("%s: resolution %d: %+v, want %+v", when, res, c, want[c.Cell])
+					}
+					last = c.Cell
+					got++
+					covered += c.Covered
+					return nil
+				}); err != nil || got != len(want) {
+					t.Fatalf("%s: resolution %d: %d cells, want %d: %v", when, res, got, len(want), err)
+				}
+			}
+			return covered
+		}
+		chain(t, db, "east", 0, 400, now)
+		index(r, "east") // nothing is counted yet
+		if err := roadstate.EachCell(t.Context(), db, 11, nil, func(roadstate.CellRoad) error { t.Fatal("a cell"); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Count(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		if c := check("counted"); c < 370_000 {
+			t.Errorf("%d mm are covered", c)
+		}
+		chain(t, db, "west", 560, 160, now.Add(time.Hour))
+		chain(t, db, "again", 40, 280, now.Add(2*time.Hour))
+		index(r, "west")
+		check("a second drive")
+		if _, err := db.Exec(t.Context(), `DELETE FROM changes`); err != nil {
+			t.Fatal(err)
+		}
+		index(r, "again") // covers nothing new
+		index(r, "again")
+		most := check("a third")
+		if cs, err := state.Changes(t.Context(), db, "tiles"); err != nil || len(cs) != 0 {
+			t.Errorf("%d changes although nothing changed: %v", len(cs), err)
+		}
+		for _, d := range []string{"west", "again", "east"} {
+			if _, err := db.Exec(t.Context(), `UPDATE frames SET state = 'removed' WHERE drive_id = $1`, d); err != nil {
+				t.Fatal(err)
+			}
+			index(r, d)
+			if c := check(d + " is gone"); c > most {
+				t.Errorf("%d mm after a take-down, %d before", c, most)
+			}
+		}
+		if c := check("all gone"); c != 0 {
+			t.Errorf("%d mm are covered by nobody", c)
+		}
+		if cs, err := state.Changes(t.Context(), db, "tiles"); err != nil || len(cs) == 0 || cs[0].Topic != "road" {
+			t.Errorf("changes %v: %v", cs, err)
+		}
+		// Another extract is counted anew; a process with the old one leaves that count alone.
+		chain(t, db, "late", 0, 200, now.Add(3*time.Hour))
+		other := &roadstate.Roads{Network: n, Extract: survey.HashOf([]byte("newer"))}
+		if err := other.Count(t.Context(), db); err != nil {
+			t.Fatal(err)
+		}
+		index(r, "late")
+		if _, err := db.Exec(t.Context(), `UPDATE drives SET state = 'indexed' WHERE id = 'late'`); err != nil {
+			t.Fatal(err)
+		}
+		if c, err := roadstate.Counted(t.Context(), db); err != nil || c != other.Extract.String() {
+			t.Fatal(c, err)
+		}
+		if n, err := other.Reindex(t.Context(), db, 10); err != nil || n != 1 {
+			t.Fatal(n, err)
+		}
+		if c := check("brought over"); c < 180_000 {
+			t.Errorf("%d mm are covered", c)
+		}
+		if err := roadstate.EachCell(t.Context(), db, 12, nil, nil); survey.KindOf(err) != survey.Invalid {
+			t.Error(err)
+		}
+	})
+}

@@ -258,6 +258,7 @@ function summary(p) {
   const bits = []
   if (p.freshness != null) bits.push(`${f.percent(p.freshness / 1e6)} fresh`)
   if (p.count != null) bits.push(f.plural(p.count, 'frame', 'frames'))
+  if (p.road_share != null) bits.push(`${Math.round(p.road_share / 1e4)} % of its road driven`)
   if (p.last_seen) bits.push(`seen ${f.date(p.last_seen)}`)
   return bits.join(' · ')
 }
