@@ -9,6 +9,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -17,6 +18,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -275,20 +277,61 @@ func (c *cellsCheckCmd) Run(ctx context.Context, e *environ) error {
 		if out == "" {
 			out = filepath.Join(c.Home, "fold")
 		}
-		r, err := p.foldLake(ctx, c.foldSettings, out)
+		r, err := p.checkCells(ctx, c.foldSettings, out)
 		if err != nil {
 			return err
-		}
-		differ, first, err := compareCells(ctx, p, fold.Rows(out))
-		if err != nil {
-			return err
-		}
-		if differ > 0 {
-			return exit{ExitInternal, fmt.Sprintf("%d cells differ from the observations of the lake, the first is %s; `roadcomb cells rebuild` recomputes them", differ, first)}
 		}
 		fmt.Fprintf(e.stdout, "%d cells are what %d observations say; %d of %d days read\n", r.Cells, r.Observations, r.Read, r.Parts)
 		return nil
 	})
+}
+
+// errMoved says that a check could not tell, because the cells or the lake moved on meanwhile.
+var errMoved = survey.Errorf(survey.Conflict, "a drive was indexed or exported while the cells were checked").WithHint("try again")
+
+// checkCells folds the lake into the folder out and compares the live cells with it. A difference is an exit; errMoved is
+// no difference. The lake must have all changes at the beginning.
+func (p *platform) checkCells(ctx context.Context, s foldSettings, out string) (fold.Result, error) {
+	before, err := p.snapshot(ctx)
+	if err != nil {
+		return fold.Result{}, err
+	}
+	r, err := p.foldLake(ctx, s, out)
+	if err != nil {
+		return r, err
+	}
+	differ, first, err := compareCells(ctx, p, fold.Rows(out))
+	if err != nil || differ == 0 {
+		return r, err
+	}
+	left, err := state.Changes(ctx, p.db, "datasets")
+	if err != nil {
+		return r, err
+	}
+	if after, err := p.snapshot(ctx); err != nil {
+		return r, err
+	} else if len(left) > 0 || !reflect.DeepEqual(before.Datasets[schema.Observations.Name].Files, after.Datasets[schema.Observations.Name].Files) {
+		return r, errMoved
+	}
+	return r, exit{ExitInternal, fmt.Sprintf("%d cells differ from the observations of the lake, the first is %s; `roadcomb cells rebuild` recomputes them", differ, first)}
+}
+
+// checkCellsOnce is the check that a running network makes each day: done says that it need not try again today.
+func (p *platform) checkCellsOnce(ctx context.Context, s foldSettings) (done bool, err error) {
+	if left, err := state.Changes(ctx, p.db, "datasets"); err != nil || len(left) > 0 {
+		return false, err
+	}
+	r, err := p.checkCells(ctx, s, filepath.Join(p.set.Home, "fold"))
+	switch {
+	case errors.Is(err, errMoved):
+		return false, nil
+	case survey.KindOf(err) == survey.NotFound: // nothing exported yet, or nothing observed
+		return false, nil
+	case err != nil:
+		return true, err
+	}
+	p.log.Info("the cells are what the lake's observations say", "cells", r.Cells, "observations", r.Observations, "read", r.Read, "partitions", r.Parts)
+	return true, nil
 }
 
 // compareCells walks the live base cells and the folded ones side by side.

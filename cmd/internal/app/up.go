@@ -190,9 +190,13 @@ func (p *platform) untilFolded(ctx context.Context) error {
 	}
 }
 
-// ticker does what no event triggers: freshness moves on with the day, epochs end, abandoned uploads are swept.
+// beside is what the daily check of the cells takes of a machine that serves: a core, and little memory.
+var beside = foldSettings{Memory: 512, Threads: 1}
+
+// ticker does what no event triggers: freshness moves on with the day, epochs end, abandoned uploads are swept, and once a
+// day, when the lake has all changes, the cells are compared with its observations.
 func (p *platform) ticker(ctx context.Context, every time.Duration) error {
-	day := time.Time{}
+	var day, checked time.Time
 	t := time.NewTicker(every)
 	defer t.Stop()
 	for {
@@ -205,6 +209,17 @@ func (p *platform) ticker(ctx context.Context, every time.Duration) error {
 				p.log.Error("tick", "err", err) // tried again with the next tick
 			} else {
 				day = today
+			}
+		} else if !today.Equal(checked) {
+			done, err := p.checkCellsOnce(ctx, beside)
+			if ctx.Err() != nil {
+				return nil
+			}
+			if err != nil {
+				p.log.Error("check of the cells", "err", err)
+			}
+			if done {
+				checked = today
 			}
 		}
 		select {
@@ -378,15 +393,24 @@ func (c *workCmd) Run(ctx context.Context, e *environ) error {
 	})
 }
 
-type tickCmd struct{ settings }
+type tickCmd struct {
+	settings
+	foldSettings
+}
 
 func (tickCmd) Help() string {
-	return "Enqueues what is due: closing epochs, tiles and datasets of the day. Run it from a timer; workers do the work."
+	return "Enqueues what is due: closing epochs, tiles and datasets of the day. Run it from a timer; workers do the work. When the lake has all changes, it also compares the cells with the lake's observations, as `roadcomb cells check` does, reading only days that are new or changed since the last time; a difference ends it with an error."
 }
 
 func (c *tickCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("tick"); err != nil {
 		return err
 	}
-	return withPlatform(ctx, c.settings, e, func(p *platform) error { return p.tick(ctx, c.now()) })
+	return withPlatform(ctx, c.settings, e, func(p *platform) error {
+		if err := p.tick(ctx, c.now()); err != nil {
+			return err
+		}
+		_, err := p.checkCellsOnce(ctx, c.foldSettings)
+		return err
+	})
 }
