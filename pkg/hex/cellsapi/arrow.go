@@ -64,6 +64,18 @@ type WorthRow struct {
 	Lat    float64     `lake:"lat"`
 }
 
+// CoverageRow is the coverage of an area as an Arrow IPC stream of one row; geometry is the outer ring
+// of what was asked for.
+type CoverageRow struct {
+	Cells        int64         `lake:"cells"`
+	Seen         int64         `lake:"seen"`
+	Coverage     int64         `lake:"coverage_ppm"`
+	Observations int64         `lake:"observations"`
+	Freshness    int64         `lake:"freshness_ppm"`
+	LastSeen     *time.Time    `lake:"last_seen"`
+	Geometry     lake.Geometry `lake:"geometry"`
+}
+
 // encode is the answer's body and media type: rows as an Arrow stream.
 func encode[T any](rows []T, asOf time.Time, params string, res int) ([]byte, string, error) {
 	b, err := lake.EncodeStream(map[string]string{"as_of": asOf.UTC().Format(time.RFC3339Nano), "params": params, "resolution": strconv.Itoa(res)}, rows)
@@ -72,12 +84,11 @@ func encode[T any](rows []T, asOf time.Time, params string, res int) ([]byte, st
 
 // Accept is what the asker would like to have.
 type Accept struct {
-	Accept string `header:"Accept" doc:"application/vnd.apache.arrow.stream gives an Arrow IPC stream."`
+	Accept string `header:"Accept" doc:"application/vnd.apache.arrow.stream gives an Arrow IPC stream, application/geo+json GeoJSON."`
 }
 
-// arrow reports whether an Arrow stream is named and liked at least as much as JSON.
-func (a Accept) arrow() bool {
-	var arrow, json float64
+// likes are the weights of the three forms.
+func (a Accept) likes() (arrow, geo, json float64) {
 	for _, part := range strings.Split(a.Accept, ",") {
 		t, params, err := mime.ParseMediaType(part)
 		if err != nil {
@@ -92,14 +103,42 @@ func (a Accept) arrow() bool {
 		switch t {
 		case lake.StreamMediaType:
 			arrow = max(arrow, q)
-		case "application/json", "application/geo+json":
+		case geoJSON:
+			geo = max(geo, q)
+		case plainJSON:
 			json = max(json, q)
 		}
 	}
-	return arrow > 0 && arrow >= json
+	return arrow, geo, json
 }
 
-// either says in the document that an operation answers as JSON of type T under the media type, or as an Arrow stream.
+// arrow reports whether an Arrow stream is named and liked at least as much as JSON of either kind.
+func (a Accept) arrow() bool {
+	arrow, geo, json := a.likes()
+	return arrow > 0 && arrow >= max(geo, json)
+}
+
+// geoJSON reports whether GeoJSON is named and liked better than plain JSON and an Arrow stream, where all three are to be had.
+func (a Accept) geoJSON() bool {
+	arrow, geo, json := a.likes()
+	return geo > json && geo > arrow
+}
+
+// answer is a body in the form that is liked: plain JSON unless another is named.
+func answer[T any](a Accept, plain any, features func() any, rows func() []T, asOf time.Time, params string, res int) (*negotiated, error) {
+	out := &negotiated{CacheControl: briefly, ContentType: plainJSON, Vary: "Accept", Body: plain}
+	var err error
+	switch {
+	case a.arrow():
+		out.Body, out.ContentType, err = encode(rows(), asOf, params, res)
+	case a.geoJSON():
+		out.Body, out.ContentType = features(), geoJSON
+	}
+	return out, err
+}
+
+// either says in the document that an operation answers as JSON of type T under the media type, or as an Arrow stream; one
+// whose JSON is not GeoJSON answers as that too.
 func either[T any](api huma.API, op huma.Operation, mediaType string) huma.Operation {
 	op.Responses = map[string]*huma.Response{strconv.Itoa(http.StatusOK): {
 		Description: "by the Accept header",
@@ -108,5 +147,8 @@ func either[T any](api huma.API, op huma.Operation, mediaType string) huma.Opera
 			lake.StreamMediaType: {},
 		},
 	}}
+	if mediaType == plainJSON {
+		op.Responses[strconv.Itoa(http.StatusOK)].Content[geoJSON] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeObject, Description: "the same as properties of the area or of the cells"}}
+	}
 	return op
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex/orders"
 	"github.com/roadcomb/roadcomb/pkg/hex/roadstate"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -93,8 +94,8 @@ func Register(_ httpx.Mux, api huma.API, d Deps) {
 	httpx.Handle(api, op("get-cell", "GET", "/v1/cells/{cell}", "What is known of one cell"), s.cell)
 	httpx.Handle(api, either[FeatureCollection](api, op("list-cells", "GET", "/v1/cells", "Cells in a box, as GeoJSON or an Arrow stream"), geoJSON), s.box)
 	httpx.Handle(api, either[FeatureCollection](api, op("query-cells", "POST", "/v1/cells/query", "Cells in a polygon, as GeoJSON or an Arrow stream"), geoJSON), s.query)
-	httpx.Handle(api, op("get-coverage", "POST", "/v1/cells/coverage", "How much of a polygon is seen, and how fresh it is"), s.coverage)
-	httpx.Handle(api, either[Opportunity](api, op("list-opportunity", "GET", "/v1/opportunity", "Where a drive would be worth most now"), "application/json"), s.opportunity)
+	httpx.Handle(api, either[Coverage](api, op("get-coverage", "POST", "/v1/cells/coverage", "How much of a polygon is seen, and how fresh it is"), plainJSON), s.coverage)
+	httpx.Handle(api, either[Opportunity](api, op("list-opportunity", "GET", "/v1/opportunity", "Where a drive would be worth most now"), plainJSON), s.opportunity)
 	httpx.Handle(api, op("get-road-progress", "GET", "/v1/roads/progress", "How much of the roads has been driven, by region"), s.progress)
 	httpx.Handle(api, op("get-freshness-params", "GET", "/v1/freshness", "The parameters of freshness and saturation in force"), s.params)
 	paid := op("create-order", "POST", "/v1/orders", "Ask for cells to be seen, at a price")
@@ -283,7 +284,10 @@ func (g Geometry) polygon() (hex.Polygon, error) {
 	return p, nil
 }
 
-const geoJSON = "application/geo+json"
+const (
+	geoJSON   = "application/geo+json"
+	plainJSON = "application/json"
+)
 
 // negotiated is an answer in one of two forms: what goes out as JSON, or the bytes of an Arrow stream.
 type negotiated struct {
@@ -375,22 +379,28 @@ func (s *server) query(ctx context.Context, in *polygonInput) (*negotiated, erro
 	return s.collect(ctx, in.Res.Res, within, in.When, in.Accept)
 }
 
-type coverageOutput struct {
-	CacheControl string `header:"Cache-Control"`
-	Body         struct {
-		AsOf         time.Time  `json:"as_of"`
-		Params       string     `json:"params"`
-		Res          int        `json:"resolution"`
-		Cells        int        `json:"cells" doc:"Cells that touch the polygon."`
-		Seen         int        `json:"seen" doc:"Of these, with an observation."`
-		Coverage     survey.PPM `json:"coverage_ppm" doc:"Share of cells seen. Cells without a road count too."`
-		Observations int64      `json:"observations"`
-		Freshness    survey.PPM `json:"freshness_ppm" doc:"Mean over the cells seen."`
-		LastSeen     time.Time  `json:"last_seen,omitzero"`
-	}
+// Coverage is how much of an area is seen.
+type Coverage struct {
+	AsOf         time.Time  `json:"as_of"`
+	Params       string     `json:"params"`
+	Res          int        `json:"resolution"`
+	Cells        int        `json:"cells" doc:"Cells that touch the polygon."`
+	Seen         int        `json:"seen" doc:"Of these, with an observation."`
+	Coverage     survey.PPM `json:"coverage_ppm" doc:"Share of cells seen. Cells without a road count too."`
+	Observations int64      `json:"observations"`
+	Freshness    survey.PPM `json:"freshness_ppm" doc:"Mean over the cells seen."`
+	LastSeen     time.Time  `json:"last_seen,omitzero"`
 }
 
-func (s *server) coverage(ctx context.Context, in *polygonInput) (*coverageOutput, error) {
+// feature is GeoJSON of other properties than a cell's freshness.
+type feature struct {
+	Type       string      `json:"type"`
+	ID         survey.Cell `json:"id,omitempty"`
+	Geometry   Geometry    `json:"geometry"`
+	Properties any         `json:"properties"`
+}
+
+func (s *server) coverage(ctx context.Context, in *polygonInput) (*negotiated, error) {
 	p, err := in.Body.polygon()
 	if err != nil {
 		return nil, err
@@ -399,8 +409,7 @@ func (s *server) coverage(ctx context.Context, in *polygonInput) (*coverageOutpu
 	if err != nil {
 		return nil, err
 	}
-	out := &coverageOutput{CacheControl: briefly}
-	b := &out.Body
+	b := &Coverage{}
 	var fresh int64
 	if b.AsOf, err = s.rows(ctx, in.Res.Res, within, in.When, func(r cells.FreshRow) error {
 		b.Seen++
@@ -420,7 +429,17 @@ func (s *server) coverage(ctx context.Context, in *polygonInput) (*coverageOutpu
 	if b.Seen > 0 {
 		b.Freshness = survey.PPM(fresh / int64(b.Seen))
 	}
-	return out, nil
+	last := len(p.Outer)
+	if p.Outer[0] == p.Outer[last-1] {
+		last-- // closed, as GeoJSON asks
+	}
+	return answer(in.Accept, b, func() any { return feature{Type: "Feature", Geometry: in.Body, Properties: b} }, func() []CoverageRow {
+		row := CoverageRow{int64(b.Cells), int64(b.Seen), int64(b.Coverage), b.Observations, int64(b.Freshness), nil, lake.Polygon(p.Outer[:last])}
+		if b.Seen > 0 {
+			row.LastSeen = &b.LastSeen
+		}
+		return []CoverageRow{row}
+	}, b.AsOf, b.Params, b.Res)
 }
 
 // Worth is what another look at a cell would be worth now.
@@ -523,15 +542,25 @@ func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*negoti
 		return sign(a.Cell > b.Cell)
 	})
 	b.Cells = b.Cells[:min(len(b.Cells), in.Limit)]
-	out := &negotiated{CacheControl: briefly, ContentType: "application/json", Vary: "Accept", Body: b}
-	if in.arrow() {
+	return answer(in.Accept, b, func() any {
+		fs := make([]feature, len(b.Cells))
+		for i, w := range b.Cells {
+			fs[i] = feature{Type: "Feature", ID: w.Cell, Geometry: outline(w.Cell), Properties: w}
+		}
+		return struct {
+			Type     string    `json:"type"`
+			AsOf     time.Time `json:"as_of"`
+			Params   string    `json:"params"`
+			Res      int       `json:"resolution"`
+			Features []feature `json:"features"`
+		}{"FeatureCollection", b.AsOf, b.Params, b.Res, fs}
+	}, func() []WorthRow {
 		rows := make([]WorthRow, len(b.Cells))
 		for i, w := range b.Cells {
 			rows[i] = WorthRow{w.Cell, int64(w.Worth), w.Seen, int64(w.Bounty), w.Center[0], w.Center[1]}
 		}
-		out.Body, out.ContentType, err = encode(rows, now, s.Params.Version, res)
-	}
-	return out, err
+		return rows
+	}, now, s.Params.Version, res)
 }
 
 func sign(after bool) int {

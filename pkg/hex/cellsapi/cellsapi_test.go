@@ -394,6 +394,42 @@ func TestAnswersComeAsArrowToThoseWhoAsk(t *testing.T) {
 	if len(worth) != len(o.Cells) || worth[0].Cell != o.Cells[0].Cell || worth[0].Worth != int64(o.Cells[0].Worth) || worth[0].Lon != o.Cells[0].Center[0] {
 		t.Errorf("%+v, want %+v", worth[0], o.Cells[0])
 	}
+	// Coverage and opportunity come as JSON unless GeoJSON or Arrow is named.
+	var cov, feat cellsapi.Coverage
+	r.ask("POST", "/v1/cells/coverage", around(munich, 600), 200, &cov)
+	ct, _, b = fetch("POST", "/v1/cells/coverage", around(munich, 600), "application/geo+json, application/json;q=0.9")
+	one := struct {
+		Type       string
+		Geometry   cellsapi.Geometry
+		Properties *cellsapi.Coverage
+	}{Properties: &feat}
+	if err := json.Unmarshal(b, &one); err != nil || ct != "application/geo+json" || one.Type != "Feature" || one.Geometry.Type != "Polygon" || feat != cov || cov.Seen < 10 {
+		t.Errorf("%v: %s %.300s", err, ct, b)
+	}
+	ct, _, b = fetch("POST", "/v1/cells/coverage", around(munich, 600), lake.StreamMediaType)
+	var areas []cellsapi.CoverageRow
+	if err := lake.ScanStream(bytes.NewReader(b), func(rs []cellsapi.CoverageRow) error { areas = append(areas, rs...); return nil }); err != nil || ct != lake.StreamMediaType || len(areas) != 1 ||
+		areas[0].Seen != int64(cov.Seen) || areas[0].Coverage != int64(cov.Coverage) || areas[0].LastSeen == nil || !areas[0].LastSeen.Equal(cov.LastSeen) || len(areas[0].Geometry.WKB()) != 1+4+4+4+5*16 {
+		t.Errorf("%v: %s %+v, want %+v", err, ct, areas, cov)
+	}
+	ct, _, b = fetch("GET", "/v1/opportunity?bbox="+bbox(munich, 700), "", "application/geo+json")
+	var many struct {
+		Type     string
+		Features []struct {
+			ID         string
+			Geometry   cellsapi.Geometry
+			Properties cellsapi.Worth
+		}
+	}
+	if err := json.Unmarshal(b, &many); err != nil || ct != "application/geo+json" || many.Type != "FeatureCollection" || len(many.Features) != len(o.Cells) ||
+		many.Features[0].Properties != o.Cells[0] || many.Features[0].ID != o.Cells[0].Cell.String() || len(many.Features[0].Geometry.Coordinates[0]) != 7 {
+		t.Errorf("%v: %s %.300s", err, ct, b)
+	}
+	for _, accept := range []string{"", "*/*", "application/json, application/geo+json"} {
+		if ct, _, _ := fetch("POST", "/v1/cells/coverage", around(munich, 600), accept); ct != "application/json" {
+			t.Errorf("Accept %q gives %s", accept, ct)
+		}
+	}
 	// An empty place is a stream without rows; a place too large is the problem it always was; who likes JSON better gets it.
 	ct, _, b = fetch("GET", "/v1/cells?bbox=0,0,0.001,0.001", "", lake.StreamMediaType)
 	if err := lake.ScanStream(bytes.NewReader(b), func(rs []cellsapi.CellRow) error { t.Errorf("%d rows", len(rs)); return nil }); err != nil || ct != lake.StreamMediaType {
