@@ -59,19 +59,20 @@ func (p *Pinner) Cell(at geo.Point) (survey.Cell, error) {
 			return p.cell, nil
 		}
 	}
+	if m := float64(p.Margin); pinned && m > 0 && m < d && d <= never*p.edge+m {
+		// A cell holds the way from any point of it to its centre: a position that is inside is so a step nearer, too.
+		f := m / d
+		in := vec{v.x + (p.center.x-v.x)*f, v.y + (p.center.y-v.y)*f, v.z + (p.center.z-v.z)*f}
+		if back, err := CellOf(in.point(), p.res); err == nil && back == p.cell {
+			return p.cell, nil
+		}
+	}
 	c, err := CellOf(at, p.res)
 	if err != nil {
 		return 0, err
 	}
 	if c == p.cell {
 		return c, nil
-	}
-	if m := float64(p.Margin); pinned && m > 0 && m < d && d <= never*p.edge+m {
-		f := m / d
-		in := vec{v.x + (p.center.x-v.x)*f, v.y + (p.center.y-v.y)*f, v.z + (p.center.z-v.z)*f}
-		if back, err := CellOf(in.point(), p.res); err == nil && back == p.cell {
-			return p.cell, nil
-		}
 	}
 	p.cell, p.center = c, unit(Center(c))
 	return c, nil
