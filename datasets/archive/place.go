@@ -13,6 +13,7 @@ import (
 
 	"github.com/ipfs/go-cid"
 
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -61,7 +62,7 @@ func (p Buckets) Manifest(ctx context.Context, content survey.Hash) ([]byte, err
 
 // Snapshot is the current one.
 func (p Buckets) Snapshot(ctx context.Context) (worker.Snapshot, []byte, error) {
-	return worker.Current(ctx, p.Store)
+	return snapshot.Current(ctx, p.Store)
 }
 
 // Node reads a node.

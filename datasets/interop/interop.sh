@@ -17,6 +17,9 @@ out=$work/out
 rm -rf "$out"
 demo=$work/drive
 (cd "$root" && go run ./datasets/interop/drive "$demo")
+# A key of this script's own, and its public half (of 32 zero bytes).
+export ROADCOMB_SIGNING_KEY=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=
+public=O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=
 set +e
 "$root/bin/roadcomb" process "$demo" --out "$out" --as-of 2024-05-13; code=$?
 set -e
@@ -25,6 +28,8 @@ for q in frames observations drives cells epochs allocations; do
   "$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT '$q' AS dataset, count(*) AS n FROM $q" | tail -n 1
 done > "$work/ours.csv"
 "$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT sum(quality_ppm), sum(h3 % 1000003), min(captured_at), max(captured_at) FROM observations" | tail -n 1 > "$work/sums.csv"
+"$root/bin/roadcomb" datasets verify --data "$out/datasets" --key "$public" >/dev/null
+"$work/venv/bin/python" signature.py "$out/datasets" "$public"
 "$work/venv/bin/python" readers.py "$out/datasets" "$work/ours.csv" "$work/sums.csv"
 if ! cmp -s package-lock.json node_modules/.roadcomb-lock; then
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || { echo "datasets: the npm readers cannot be installed here; skipped"; exit 0; }

@@ -19,6 +19,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -48,7 +49,7 @@ func (m *Mirror) Sync(ctx context.Context) (changed bool, err error) {
 	if err := os.MkdirAll(m.Dir, 0o700); err != nil {
 		return false, survey.Errorf(survey.Unavailable, "folder of datasets: %w", err)
 	}
-	snap, body, err := worker.Current(ctx, m.Store)
+	snap, body, err := snapshot.Current(ctx, m.Store)
 	if survey.KindOf(err) == survey.NotFound {
 		return false, nil
 	} else if err != nil {

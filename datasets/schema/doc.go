@@ -67,6 +67,15 @@ files that together are one consistent state, with rows, bytes, SHA-256, CIDv1 a
 Columns are only ever added, never renamed or retyped; a change raises the version. Times are UTC in microseconds, H3 cells
 int64 and hex text, positions WGS 84 in lon, lat order, amounts integers of 10^-9 token. Contributor and device ids are
 pseudonyms. File names, accounts, payout addresses, and positions inside privacy zones or trimmed ends are in no dataset.
+
+## Is it whole, and ours
+
+` + "`snapshot.json`" + ` is signed with the network's Ed25519 key. The signature lies beside it, ` + "`snapshot.json.sig`" + ` in a folder; in the lake
+bucket the object ` + "`snapshot.json`" + ` names the manifest (` + "`snapshot`" + `) and its signature (` + "`signature`" + `). It is JSON:
+` + "`{\"format\": \"roadcomb-signature/1\", \"sha256\": hex, \"key\": base64, \"signature\": base64}`" + `. What is signed is the text ` + "`roadcomb-snapshot/1`" + `, a line
+feed, and the SHA-256 of the manifest's bytes in lower-case hex: the bytes as they lie there, nothing is parsed first. The manifest holds
+the SHA-256 of every file, so that one signature covers every byte of the datasets. ` + "`roadcomb datasets verify --data DIR --key KEY`" + ` checks all
+of it, ` + "`roadcomb datasets key`" + ` prints a network's key, and ` + "`datasets/interop/signature.py`" + ` does the same in twenty lines of Python.
 `)
 	for _, d := range all {
 		fmt.Fprintf(&b, "\n## %s, version %d\n\n%s Partitioned by %s.\n\n| column | type | unit | null | what |\n|---|---|---|---|---|\n", d.Name, d.Version, d.Doc, d.Partition)

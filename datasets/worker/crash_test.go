@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -12,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -104,7 +105,12 @@ func TestACrashAtAnyRequestLosesAndDoublesNothing(t *testing.T) {
 				t.Errorf("request %d was refused, and the export says that all is well", n)
 			}
 			// Whoever reads after the crash sees the whole of the last snapshot or none.
-			if s, _, err := worker.Current(t.Context(), w.st); err == nil {
+			if s, manifest, signature, err := snapshot.CurrentSigned(t.Context(), w.st); err != nil && survey.KindOf(err) != survey.NotFound {
+				t.Errorf("request %d: %v", n, err)
+			} else if err == nil {
+				if _, err := snapshot.Verify(manifest, signature, networkKey.Public().(ed25519.PublicKey)); err != nil {
+					t.Errorf("request %d: %v", n, err)
+				}
 				for name, d := range s.Datasets {
 					for _, file := range d.Files {
 						if _, err := w.st.Stat(t.Context(), store.Lake, file.Path); err != nil {

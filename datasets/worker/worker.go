@@ -1,5 +1,5 @@
 // Package worker exports committed state to the lake: immutable GeoParquet files, one per partition, and a snapshot
-// manifest that names them, written last.
+// manifest that names them, written last and signed.
 //
 // Each export rewrites the partitions that changed since the last one, from state, whole: a partition's bytes are a
 // function of committed state alone, so that a crash at any point, a repeat, or another batch of drives gives the same
@@ -12,6 +12,7 @@ package worker
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
@@ -42,6 +44,8 @@ type Worker struct {
 	AsOf      time.Time
 	Freshness freshness.Params
 	Config    Config
+	// Key signs the manifests; nil leaves them unsigned until a process that has the network's key exports.
+	Key ed25519.PrivateKey
 }
 
 // Config bounds what is kept. The zero value is the default.
@@ -534,31 +538,16 @@ func (w *Worker) cells(ctx context.Context, r4 survey.Cell, asOf time.Time) (fil
 	return out.finish(ctx)
 }
 
-// Snapshot is the manifest of a consistent set of files.
-type Snapshot struct {
-	Format   string             `json:"format"` // "roadcomb-snapshot/1"
-	AsOf     time.Time          `json:"as_of"`  // of freshness in cells
-	Datasets map[string]Dataset `json:"datasets"`
-}
+// What an export publishes; see package snapshot.
+type (
+	Snapshot = snapshot.Snapshot
+	Dataset  = snapshot.Dataset
+	File     = snapshot.File
+	Head     = snapshot.Head
+)
 
-// Dataset is one dataset of a snapshot.
-type Dataset struct {
-	Version int    `json:"version"` // newest schema among the files
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"`
-	Files   []File `json:"files"` // ordered by partition
-}
-
-// File is one immutable file.
-type File struct {
-	Partition string      `json:"partition"`
-	Version   int         `json:"version"` // of the schema it was written by; an older file lacks columns added since
-	Path      string      `json:"path"`    // key in the lake
-	Rows      int64       `json:"rows"`
-	Bytes     int64       `json:"bytes"`
-	SHA256    survey.Hash `json:"sha256"`
-	CID       string      `json:"cid"` // CIDv1, raw, SHA-256
-}
+// Format names the layout of the manifest.
+const Format = snapshot.Format
 
 // publish writes the manifest of what state records and points the head at it. It does nothing when the head already
 // points there, so a crash between the transaction and the head is mended by the next export.
@@ -574,22 +563,37 @@ func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
 		if err != nil {
 			return fmt.Errorf("snapshot: %w", err)
 		}
-		body, err := json.MarshalIndent(snap, "", " ")
+		body, err := snap.Encode()
 		if err != nil {
 			return err
 		}
-		key := store.SnapshotKey(survey.HashOf(body))
-		head, err := json.Marshal(Head{Snapshot: key})
-		if err != nil {
-			return err
+		var was Head
+		if !missing {
+			_ = json.Unmarshal(now, &was) // a head that cannot be read is replaced
 		}
-		if !missing && string(now) == string(head) {
+		next := Head{Snapshot: store.SnapshotKey(survey.HashOf(body))}
+		if w.Key != nil {
+			next.Signature = store.SnapshotSignatureKey(survey.HashOf(body), w.Key.Public().(ed25519.PublicKey))
+		}
+		// A signature of the network's earlier key, or by a process that has the key where this one has not, stands.
+		if was.Snapshot == next.Snapshot && (was.Signature != "" || next.Signature == "") {
 			return nil
 		}
-		if err := w.unretire(ctx, key); err != nil {
+		for _, key := range []string{next.Snapshot, next.Signature} {
+			if err := w.unretire(ctx, key); err != nil {
+				return err
+			}
+		}
+		if err := w.Store.PutOnce(ctx, store.Lake, next.Snapshot, body, "application/json"); err != nil {
 			return err
 		}
-		if err := w.Store.PutOnce(ctx, store.Lake, key, body, "application/json"); err != nil {
+		if w.Key != nil {
+			if err := w.Store.PutOnce(ctx, store.Lake, next.Signature, snapshot.Sign(body, w.Key), "application/json"); err != nil {
+				return err
+			}
+		}
+		head, err := json.Marshal(next)
+		if err != nil {
 			return err
 		}
 		if missing {
@@ -603,51 +607,33 @@ func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
 		if err != nil || missing {
 			return err
 		}
-		return w.retireManifest(ctx, now, info.Modified)
+		if was.Snapshot == next.Snapshot { // signed now, and still the current one
+			return nil
+		}
+		return w.retireManifest(ctx, was, info.Modified)
 	}
 }
 
-// retireManifest lets go of a manifest that was replaced on the day it was made; the last one of each day stays.
-func (w *Worker) retireManifest(ctx context.Context, head []byte, made time.Time) error {
-	var old Head
-	if err := json.Unmarshal(head, &old); err != nil || old.Snapshot == "" {
-		return nil // not ours to remove
+// retireManifest lets go of a manifest that was replaced on the day it was made, and of its signature; the last ones of
+// each day stay.
+func (w *Worker) retireManifest(ctx context.Context, old Head, made time.Time) error {
+	if old.Snapshot == "" { // not ours to remove
+		return nil
 	}
 	if made.UTC().Format(time.DateOnly) != w.now().UTC().Format(time.DateOnly) {
 		return nil
 	}
-	return w.DB.Tx(ctx, func(tx *state.Tx) error { return retire(ctx, tx, old.Snapshot, w.now()) })
-}
-
-// Current is the snapshot that the head points to, and its bytes. NotFound before the first export.
-func Current(ctx context.Context, st *store.Store) (Snapshot, []byte, error) {
-	var snap Snapshot
-	b, _, err := st.Get(ctx, store.Lake, store.SnapshotHead, 1<<20)
-	if err != nil {
-		return snap, nil, err
-	}
-	var h Head
-	if err := json.Unmarshal(b, &h); err != nil {
-		return snap, nil, survey.Errorf(survey.Invalid, "snapshot head: %w", err)
-	}
-	if b, _, err = st.Get(ctx, store.Lake, h.Snapshot, 256<<20); err != nil {
-		return snap, nil, err
-	}
-	if err := json.Unmarshal(b, &snap); err != nil {
-		return snap, nil, survey.Errorf(survey.Invalid, "snapshot %s: %w", h.Snapshot, err)
-	}
-	if snap.Format != Format {
-		return snap, nil, survey.Errorf(survey.Unsupported, "snapshot %s has format %.40q, this version reads %s", h.Snapshot, snap.Format, Format).WithHint("use a newer roadcomb")
-	}
-	return snap, b, nil
-}
-
-// Format names the layout of the manifest.
-const Format = "roadcomb-snapshot/1"
-
-// Head points to the current snapshot.
-type Head struct {
-	Snapshot string `json:"snapshot"`
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		for _, key := range []string{old.Snapshot, old.Signature} {
+			if key == "" {
+				continue
+			}
+			if err := retire(ctx, tx, key, w.now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
 }
 
 func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error) {

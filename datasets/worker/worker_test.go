@@ -1,6 +1,7 @@
 package worker_test
 
 import (
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -23,6 +24,8 @@ import (
 
 var asOf = time.Date(2024, 5, 13, 0, 0, 0, 0, time.UTC)
 
+var networkKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 // world is a network with one contributor, whose drives are published and indexed as the stages would leave them.
 type world struct {
 	t  *testing.T
@@ -36,7 +39,7 @@ func newWorld(t *testing.T, db *state.DB) *world {
 	st := testkit.S3(t)
 	clock := func() time.Time { return asOf }
 	w := &world{t: t, db: db, st: st, c: &cells.Cells{DB: db, Clock: clock},
-		w: &worker.Worker{DB: db, Store: st, Clock: clock, Freshness: freshness.Current()}}
+		w: &worker.Worker{DB: db, Store: st, Clock: clock, Freshness: freshness.Current(), Key: networkKey}}
 	w.exec(`INSERT INTO contributors (id, handle, payout_address, created_at) VALUES ('c1', 'h', '0x00000000000000000000000000000000000000aa', 1)`)
 	return w
 }

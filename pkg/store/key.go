@@ -46,6 +46,12 @@ func DatasetKey(dataset, version, partition string, content survey.Hash) string 
 // SnapshotKey (lake) holds a snapshot's manifest by its content; SnapshotHead points to the current one.
 func SnapshotKey(content survey.Hash) string { return "snapshots/" + content.String()[:32] + ".json" }
 
+// SnapshotSignatureKey (lake) holds the signature of a manifest by a public key, named by both, since another key may sign
+// the same manifest later.
+func SnapshotSignatureKey(content survey.Hash, key []byte) string {
+	return "snapshots/" + content.String()[:32] + "." + survey.HashOf(key).String()[:16] + ".sig"
+}
+
 // SnapshotHead (lake) is swapped by conditional PUT.
 const SnapshotHead = "snapshot.json"
 

@@ -3,7 +3,6 @@ package app
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -37,7 +36,7 @@ func (a *archivePlace) with(ctx context.Context, e *environ, fn func(archive.Pla
 		return fn(archive.Folder{Dir: a.From}, nil)
 	}
 	return withPlatform(ctx, a.settings, e, func(p *platform) error {
-		return fn(archive.Buckets{Store: p.store}, p.secrets.signer())
+		return fn(archive.Buckets{Store: p.store}, p.signing)
 	})
 }
 
@@ -135,13 +134,9 @@ func (c *archiveVerifyCmd) Run(ctx context.Context, e *environ) error {
 		}
 		return writeJSON(e.stdout, map[string]any{"roots": roots, "blocks": n, "bytes": bytes})
 	}
-	var key ed25519.PublicKey
-	if c.Key != "" {
-		b, err := base64.StdEncoding.DecodeString(c.Key)
-		if err != nil || len(b) != ed25519.PublicKeySize {
-			return survey.Errorf(survey.Invalid, "--key is not an Ed25519 key in base64")
-		}
-		key = b
+	key, err := parsePublicKey("--key", c.Key)
+	if err != nil {
+		return err
 	}
 	return c.with(ctx, e, func(p archive.Place, _ ed25519.PrivateKey) error {
 		if _, _, err := archive.Current(ctx, p, key); err != nil {

@@ -8,6 +8,7 @@ import (
 	"iter"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -64,7 +65,7 @@ func rebuild(ctx context.Context, e *environ, p *platform) error {
 
 // snapshot is the lake's current manifest; NotFound before the first export.
 func (p *platform) snapshot(ctx context.Context) (dataworker.Snapshot, error) {
-	snap, _, err := dataworker.Current(ctx, p.store)
+	snap, _, err := snapshot.Current(ctx, p.store)
 	return snap, err
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"github.com/schollz/progressbar/v3"
 
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
@@ -37,6 +38,7 @@ type processCmd struct {
 	Trim        float64       `help:"Metres cut from both ends of each drive before anything is published; 0 keeps all: the results stay on this machine." default:"0"`
 	Payout      string        `help:"Address (0x…) that earns; empty for one reserved for the local contributor." placeholder:"ADDRESS"`
 	Work        string        `help:"Keep the working store and database in this folder." type:"path" placeholder:"DIR"`
+	SigningKey  survey.Secret `help:"Ed25519 key (32 bytes in base64) that signs the snapshot of the datasets; empty for no signature." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
 	Jobs        int           `help:"Frames that vision looks at side by side; 0 means one for each core."`
 	Hide        []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
 	Features    string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
@@ -69,12 +71,15 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 		}
 		defer os.RemoveAll(work)
 	}
-	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features, Hide: c.Hide}, e.log)
+	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features, Hide: c.Hide, SigningKey: c.SigningKey}, e.log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 
+	if c.SigningKey == "" { // the work folder's own key is nobody's
+		p.signing, p.datasets.Key = nil, nil
+	}
 	// Received is a function of the footage, not of the day of the run, so that two runs agree to the byte.
 	var mu sync.Mutex
 	newest := time.Time{}
@@ -349,14 +354,10 @@ func (p *platform) collect(ctx context.Context, out string) error {
 }
 
 func (p *platform) collectDatasets(ctx context.Context, dir string) error {
-	snap, err := p.snapshot(ctx)
+	snap, manifest, signature, err := snapshot.CurrentSigned(ctx, p.store)
 	if survey.KindOf(err) == survey.NotFound {
 		return nil
 	} else if err != nil {
-		return err
-	}
-	body, err := json.MarshalIndent(snap, "", " ")
-	if err != nil {
 		return err
 	}
 	for _, d := range snap.Datasets {
@@ -366,8 +367,13 @@ func (p *platform) collectDatasets(ctx context.Context, dir string) error {
 			}
 		}
 	}
-	if err := os.WriteFile(filepath.Join(dir, "snapshot.json"), body, 0o644); err != nil {
-		return survey.Errorf(survey.Unavailable, "write datasets: %w", err)
+	for name, b := range map[string][]byte{snapshot.FileName: manifest, snapshot.SignatureFileName: signature} {
+		if b == nil { // not signed
+			continue
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), b, 0o644); err != nil {
+			return survey.Errorf(survey.Unavailable, "write datasets: %w", err)
+		}
 	}
 	return nil
 }

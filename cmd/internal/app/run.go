@@ -51,6 +51,7 @@ type cli struct {
 	Tick         tickCmd         `cmd:"" help:"Run what is due once: tiles, datasets, epochs, sweeping."`
 	Process      processCmd      `cmd:"" help:"Run the whole chain once over local footage, and exit."`
 	Query        queryCmd        `cmd:"" help:"Ask the datasets in SQL."`
+	Datasets     datasetsCmd     `cmd:"" help:"Verify a snapshot of the datasets; the key that signs them."`
 	QueryProcess queryProcessCmd `cmd:"" hidden:"" help:"Answer customers' SQL; started by the server."`
 	Cells        cellsCmd        `cmd:"" help:"The state of cells."`
 	Keys         keysCmd         `cmd:"" help:"Customers' API keys."`

@@ -40,6 +40,8 @@ type settings struct {
 	Hide     []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
 	Features string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 
+	SigningKey survey.Secret `help:"The network's Ed25519 key: signing_key of its secrets.json, where this data folder has another one." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
+
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 
 	opsSettings
@@ -92,7 +94,7 @@ type secrets struct {
 	S3Secret    survey.Secret `json:"s3_secret"`
 	DriverToken survey.Secret `json:"driver_token"` // of the local contributor
 	Operator    survey.Secret `json:"operator_token"`
-	SigningKey  survey.Secret `json:"signing_key"` // Ed25519 seed in base64: signs the archive
+	SigningKey  survey.Secret `json:"signing_key"` // Ed25519 seed in base64: signs snapshots and archive
 }
 
 // signer is the network's key. It is nil for secrets that hold none.
