@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: chaos soak scale run test build setup setup-test bench interop lint vet fuzz cross clean bench-tiles
+.PHONY: chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -12,10 +12,14 @@ export ROADCOMB_HOME
 # make run                 a demo drive, then the map
 # make run DRIVE=path      your own footage
 # make run DEMO_EXIT=1     stop once the drive is on the map
-run: setup build
+run: setup programs
 	bin/roadcomb up $(if $(DRIVE),--drive "$(DRIVE)",--demo) $(if $(DEMO_EXIT),--exit-when-done)
 
-build:
+build: programs
+	go build -ldflags "-X github.com/roadcomb/roadcomb/cmd/roadcomb-iceberg/internal/registrar.Version=$(VERSION)" -o bin/ ./cmd/roadcomb-iceberg
+
+# What make run needs: all but roadcomb-iceberg.
+programs:
 	@mkdir -p bin
 	go build -ldflags "$(LDFLAGS)" -o bin/ ./cmd/roadcomb
 	CGO_ENABLED=0 go build -ldflags "-X github.com/roadcomb/roadcomb/cmd/roadcam/internal/roadcam.Version=$(VERSION)" -o bin/ ./cmd/roadcam
@@ -29,6 +33,8 @@ release-check: setup
 
 setup:
 	@.ci/setup run
+setup-interop:
+	@.ci/setup interop
 setup-test:
 	@.ci/setup test
 
@@ -48,7 +54,7 @@ bench: setup-test build
 bench-tiles: build
 	bash benchmarks/tiles/contest.sh "$(CITY)" $(or $(ROUNDS),5)
 
-interop: setup-test build
+interop: setup-interop build
 	@for f in $$(find . -path ./node_modules -prune -o -name interop.sh -print | sort); do echo "interop: $$f"; bash $$f || exit 1; done
 
 # Every fuzz target in turn, FUZZTIME each; crashers stay in testdata/fuzz of their package.

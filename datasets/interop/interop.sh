@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Opens one snapshot with independent readers from PyPI and npm, and GDAL where it has the driver, and compares rows, sums and geometry with our own.
+# Opens one snapshot with independent readers from PyPI and npm (Python, JavaScript, ClickHouse's engine, Spark), and GDAL where it has
+# the driver, its Iceberg tables with two more, has a validator of GeoParquet judge it, and compares rows, sums and geometry with our own.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -34,6 +35,33 @@ done > "$work/ours.csv"
 if ! cmp -s package-lock.json node_modules/.roadcomb-lock; then
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error >/dev/null || { echo "datasets: the npm readers cannot be installed here; skipped"; exit 0; }
   cp package-lock.json node_modules/.roadcomb-lock
+fi
+"$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT frame_id, hex(ST_AsWKB(geometry)) FROM frames" | tail -n +2 > "$work/frames.csv"
+# The tables are made from an older state first, so that what readers see has been changed by a commit.
+node -e 'const fs = require("fs"), s = JSON.parse(fs.readFileSync(process.argv[1])); for (const d of Object.values(s.datasets)) d.files = d.files.slice(1); fs.mkdirSync(process.argv[2], {recursive: true}); fs.writeFileSync(process.argv[2] + "/snapshot.json", JSON.stringify(s))' "$out/datasets/snapshot.json" "$work/older"
+cp "$out/datasets/snapshot.json" "$work/newest.json"
+cp "$work/older/snapshot.json" "$out/datasets/snapshot.json"
+"$root/bin/roadcomb-iceberg" --data "$out/datasets" >/dev/null
+cp "$work/newest.json" "$out/datasets/snapshot.json"
+if "$root/bin/roadcomb-iceberg" --data "$out/datasets" --key AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= >/dev/null 2>&1; then
+  echo "datasets: roadcomb-iceberg takes a snapshot that another signed"; exit 1
+fi
+"$root/bin/roadcomb-iceberg" --data "$out/datasets" --key "$public" >/dev/null
+"$work/venv/bin/python" engines.py "$out/datasets" "$work/ours.csv" "$work/sums.csv" "$work/frames.csv"
+n=0
+for f in $(find "$out/datasets/"{frames,observations,drives,cells,features} -name '*.parquet' 2>/dev/null); do
+  "$work/venv/bin/geoparquet-validator" check "$f" > "$work/validator.log" 2>&1 || { cat "$work/validator.log"; echo "datasets: not GeoParquet: $f"; exit 1; }
+  n=$((n + 1))
+done
+[ $n -ge 4 ] || { echo "datasets: only $n files with a geometry"; exit 1; }
+echo "datasets: geoparquet-validator finds $n files conformant to GeoParquet 1.1, coverings included"
+if command -v java >/dev/null; then
+  if ! cmp -s requirements-spark.txt "$work/venv/.roadcomb-spark"; then # of PyPI, which has its source alone
+    "$work/venv/bin/pip" install -q --disable-pip-version-check --no-binary=pyspark -r requirements-spark.txt && cp requirements-spark.txt "$work/venv/.roadcomb-spark"
+  fi
+  timeout 500 "$work/venv/bin/python" engines.py "$out/datasets" "$work/ours.csv" "$work/sums.csv" "$work/frames.csv" spark 2>"$work/spark.log" || { tail -n 20 "$work/spark.log"; exit 1; }
+else
+  echo "datasets: no Java here; not checked with Spark"
 fi
 node readers.mjs "$out/datasets" "$work/ours.csv" "$work/sums.csv"
 if command -v ogrinfo >/dev/null && ogrinfo --formats 2>/dev/null | grep -qi '^ *parquet'; then

@@ -76,6 +76,23 @@ bucket the object ` + "`snapshot.json`" + ` names the manifest (` + "`snapshot`"
 feed, and the SHA-256 of the manifest's bytes in lower-case hex: the bytes as they lie there, nothing is parsed first. The manifest holds
 the SHA-256 of every file, so that one signature covers every byte of the datasets. ` + "`roadcomb datasets verify --data DIR --key KEY`" + ` checks all
 of it, ` + "`roadcomb datasets key`" + ` prints a network's key, and ` + "`datasets/interop/signature.py`" + ` does the same in twenty lines of Python.
+
+## As Iceberg tables
+
+` + "`roadcomb-iceberg`" + ` (once, or ` + "`--every 1m`" + `) registers the files of the current snapshot as Apache Iceberg tables (version 2), one for each
+dataset, without copying: ` + "`frames/metadata/`" + ` beside ` + "`frames/v1/`" + ` holds ` + "`v1.metadata.json`" + `, ` + "`v2.metadata.json`" + `, … and ` + "`version-hint.text`" + `, as
+Iceberg's file-system (Hadoop) catalogs do; the warehouse is the lake's root. A table changes in one commit from the files of one snapshot to those
+of another; the property ` + "`roadcomb.snapshot`" + ` of its snapshots is the SHA-256 of the manifest. Tables are committed one by one: compare that property
+where two are joined. States of the last week can be read too; the rows of older ones are gone. Columns are mapped by name
+(` + "`schema.name-mapping.default`" + `); geometries are WKB in binary columns; tables are not partitioned, the bounds of each file's columns let engines skip
+it. The tables are read-only: ` + "`gc.enabled`" + ` is false, and what another writer adds is taken out by the next run. A network registers its bucket
+(` + "`s3://lake/frames`" + `), ` + "`roadcomb-iceberg --data DIR/datasets`" + ` a folder, whose tables hold its absolute path.
+
+` + "```" + `
+ClickHouse   SELECT count() FROM icebergS3('http://127.0.0.1:9000/lake/frames/', KEY, SECRET)      -- icebergLocal('/…/datasets/frames/')
+pyiceberg    StaticTable.from_metadata('/…/datasets/frames/metadata/v2.metadata.json').scan().to_arrow()
+Spark        catalog of type hadoop with warehouse s3a://lake/, which is not part of the tests: it needs a jar from elsewhere
+` + "```" + `
 `)
 	for _, d := range all {
 		fmt.Fprintf(&b, "\n## %s, version %d\n\n%s Partitioned by %s.\n\n| column | type | unit | null | what |\n|---|---|---|---|---|\n", d.Name, d.Version, d.Doc, d.Partition)

@@ -81,7 +81,8 @@ func TestOneOwnerForEachForeignLibrary(t *testing.T) {
 		"github.com/jackc/pgx/v5":              {"pkg/state"},
 		"modernc.org/sqlite":                   {"pkg/state"},
 		"github.com/apache/arrow/go/v17":       {"pkg/lake", "datasets"},
-		"github.com/apache/arrow-go/v18":       {"datasets/query"},
+		"github.com/apache/arrow-go/v18":       {"datasets/query", "datasets/iceberg"},
+		"github.com/apache/iceberg-go":         {"datasets/iceberg"},
 		"github.com/duckdb/duckdb-go/v2":       {"datasets/query"},
 		"github.com/duckdb/duckdb-go-bindings": {"datasets/query"},
 		"github.com/ethereum/go-ethereum":      {"rewards/settle"},
@@ -102,6 +103,15 @@ func TestOneOwnerForEachForeignLibrary(t *testing.T) {
 					t.Errorf("%s imports %s, which only %s may", rel, i, strings.Join(by, ", "))
 				}
 			}
+		}
+	}
+}
+
+func TestTheTwoParquetLibrariesAreInNoProgramTogether(t *testing.T) {
+	// They define the same C symbols: a program with both does not link.
+	for _, p := range list(t, nil, "./...") {
+		if slices.Contains(p.Deps, "github.com/apache/arrow/go/v17/parquet") && slices.Contains(p.Deps, "github.com/apache/arrow-go/v18/parquet") {
+			t.Errorf("%s needs both", strings.TrimPrefix(p.ImportPath, module))
 		}
 	}
 }

@@ -41,7 +41,7 @@ var exceptions = map[string]string{
 }
 
 func TestEveryModuleThatIsLinkedHasAPermissiveLicence(t *testing.T) {
-	cmd := exec.Command("go", "list", "-deps", "-json=Module", "./cmd/roadcomb", "./cmd/roadcam")
+	cmd := exec.Command("go", "list", "-deps", "-json=Module", "./cmd/roadcomb", "./cmd/roadcomb-iceberg", "./cmd/roadcam")
 	cmd.Dir = "../../.."
 	var errs bytes.Buffer
 	cmd.Stderr = &errs

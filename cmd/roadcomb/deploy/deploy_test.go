@@ -25,17 +25,27 @@ func TestMain(m *testing.M) {
 		panic(err)
 	}
 	bin = filepath.Join(dir, "roadcomb")
-	if out, err := exec.Command("go", "build", "-o", bin, "..").CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
-		os.Exit(1)
+	for to, pkg := range map[string]string{bin: "..", bin + "-iceberg": "../../roadcomb-iceberg"} {
+		if out, err := exec.Command("go", "build", "-o", to, pkg).CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
+			os.Exit(1)
+		}
 	}
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// verbs are the ones that the files run.
-var verbs = []string{"store", "serve", "work", "tick"}
+// verbs are the ones that the files run; iceberg is the program roadcomb-iceberg.
+var verbs = []string{"store", "serve", "work", "tick", "iceberg"}
+
+// program is how a verb is run.
+func program(verb string, args ...string) (cmd *exec.Cmd, name string) {
+	if verb == "iceberg" {
+		return exec.Command(bin+"-iceberg", args...), "roadcomb-iceberg"
+	}
+	return exec.Command(bin, append([]string{verb}, args...)...), "roadcomb " + verb
+}
 
 var (
 	flagName = regexp.MustCompile(`--[a-z0-9][a-z0-9-]*`)
@@ -45,9 +55,10 @@ var (
 // help gives what the verb's help text names.
 func help(t *testing.T, verb string) (flags, vars []string) {
 	t.Helper()
-	out, err := exec.Command(bin, verb, "--help").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "Usage: roadcomb "+verb) {
-		t.Fatalf("roadcomb %s --help: %v\n%s", verb, err, out)
+	cmd, name := program(verb, "--help")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "Usage: "+name) {
+		t.Fatalf("%s --help: %v\n%s", name, err, out)
 	}
 	return flagName.FindAllString(string(out), -1), varName.FindAllString(string(out), -1)
 }
@@ -144,7 +155,9 @@ func TestComposeRunsTheProgramAsItIs(t *testing.T) {
 			t.Errorf("%s: env_file %v, read_only %v", name, s.EnvFile, s.ReadOnly)
 		}
 		words := s.Command
-		if len(s.Entrypoint) > 0 { // a shell line
+		if slices.Contains(s.Entrypoint, "roadcomb-iceberg") {
+			words = append([]string{"iceberg"}, words...)
+		} else if len(s.Entrypoint) > 0 { // a shell line
 			_, line, _ := strings.Cut(strings.Join(s.Command, " "), "roadcomb ")
 			line, _, _ = strings.Cut(line, " ||")
 			words = strings.Fields(line)
@@ -152,7 +165,7 @@ func TestComposeRunsTheProgramAsItIs(t *testing.T) {
 		checkLine(t, name, words)
 		if len(words) > 0 {
 			ran[words[0]]++
-			if words[0] != "store" && (s.Environment["ROADCOMB_STATE"] == "" || s.Environment["ROADCOMB_S3"] == "") {
+			if words[0] == "iceberg" && s.Environment["ROADCOMB_S3"] == "" || words[0] != "store" && words[0] != "iceberg" && (s.Environment["ROADCOMB_STATE"] == "" || s.Environment["ROADCOMB_S3"] == "") {
 				t.Errorf("%s does not say where state and objects are", name)
 			}
 			if i := slices.Index(words, "--listen"); s.NetworkMode == "host" && (i < 0 || !strings.HasPrefix(words[i+1], "127.0.0.1:")) {
@@ -160,7 +173,7 @@ func TestComposeRunsTheProgramAsItIs(t *testing.T) {
 			}
 		}
 	}
-	if !maps.Equal(ran, map[string]int{"store": 1, "serve": 1, "work": 2, "tick": 1}) {
+	if !maps.Equal(ran, map[string]int{"store": 1, "serve": 1, "work": 2, "tick": 1, "iceberg": 1}) {
 		t.Errorf("services: %v", ran)
 	}
 	secret := regexp.MustCompile(`(?i)(?:^ *\w*(?:password|secret|s3_key): *|//\w+:)(\D.*)`)
@@ -186,7 +199,9 @@ func TestUnitsRunTheProgramAsItIs(t *testing.T) {
 				set[k] = append(set[k], v)
 			}
 		}
-		line, ok := strings.CutPrefix(strings.Join(set["ExecStart"], "\n"), "/opt/roadcomb/roadcomb ")
+		line := strings.Join(set["ExecStart"], "\n")
+		line = strings.Replace(line, "/opt/roadcomb/roadcomb-iceberg ", "/opt/roadcomb/roadcomb iceberg ", 1)
+		line, ok := strings.CutPrefix(line, "/opt/roadcomb/roadcomb ")
 		if !ok {
 			t.Errorf("%s: ExecStart=%v", u, set["ExecStart"])
 		}
