@@ -74,6 +74,9 @@ func TestRewardsInABrowser(t *testing.T) {
 	inABrowser(t, "test/rewards.mjs", "--width", "390", "--height", "844", "--dark")
 }
 
+// A driver's footage that is done is never shown as waiting for long, also after a failed request.
+func TestTheDriversPageCatchesUpInABrowser(t *testing.T) { inABrowser(t, "test/waiting.mjs") }
+
 // With ROADCOMB_MAP_LISTEN=host:port the synthetic town is served until interrupted, for work on the page; the page's
 // files are read anew at each request.
 func TestServeTheTown(t *testing.T) {

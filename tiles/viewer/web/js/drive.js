@@ -65,13 +65,23 @@ addEventListener('drop', (e) => e.preventDefault())
 
 // What became of it.
 let timer = 0
+let busy = true
 async function show() {
   clearTimeout(timer)
-  const [{ uploads }, { drives }] = await Promise.all([get('v1/uploads?limit=50'), get('v1/drives?limit=100')])
+  try {
+    await draw()
+  } finally { // also when a request fails, or the page would show for ever what was true then
+    timer = setTimeout(() => show().catch(() => {}), busy ? 2000 : 30000)
+  }
+}
+
+// draw asks for the drives after the uploads: of an upload that is done, the drives are then at least as far as it says.
+async function draw() {
+  const { uploads } = await get('v1/uploads?limit=50')
+  const { drives } = await get('v1/drives?limit=100')
   $('uploads').replaceChildren(...(uploads.length ? uploads.map(uploadItem) : [el('p', { class: 'sub' }, 'Nothing sent yet.')]))
   $('drives').replaceChildren(...(drives.length ? drives.map(driveItem) : [el('p', { class: 'sub' }, 'Drives appear here once your footage was read.')]))
-  const busy = uploads.some((u) => u.state === 'uploaded' || u.state === 'ingested')
-  timer = setTimeout(() => show().catch(() => {}), busy ? 2000 : 30000)
+  busy = uploads.some((u) => u.state === 'uploaded' || u.state === 'ingested') || drives.some((d) => d.state !== 'indexed' || d.frames.waiting > 0)
 }
 
 const part = (cls, share) => (share > 0 ? el('i', { class: cls, style: { width: `${share * 100}%` } }) : null)
