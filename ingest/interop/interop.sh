@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Tracks of films, and metadata of images, as other readers see them: mapillary_tools from PyPI, and exiftool where it is
-# installed (Debian: libimage-exiftool-perl). "interop.sh bench" measures both against ours in one run instead.
+# installed (Debian: libimage-exiftool-perl); FrameKM bundles by a reader of their published description. "interop.sh bench"
+# measures both against ours in one run instead.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)
@@ -18,5 +19,5 @@ export ROADCOMB_MAPILLARY=$work/venv/bin
 cd "$root"
 case ${1:-} in
 bench) go test -count=1 -run '^$' -bench 'Against|LongFilm' -benchtime 1x ./ingest/media ./ingest/exif && go test -count=1 -run '^$' -bench Upload -benchtime 8x ./ingest/upload && go test -count=1 -run '^$' -bench Rebuild -benchtime 1x ./ingest/trace ;;
-*) go test -count=1 -run 'Mapillary|ExifTool' ./ingest/media ./ingest/exif ;;
+*) go test -count=1 -run 'Mapillary|ExifTool|Outside' ./ingest/media ./ingest/exif ./ingest/framekm ;;
 esac

@@ -20,6 +20,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
 // looked plays vision and index: every frame is published, every drive indexed, every upload settled.
@@ -118,138 +119,142 @@ func reasons(fs []upload.File) map[string]int {
 // The recording is 200 frames of 8 m, trimmed by 100 m at both ends; the store damages two frames in its middle, one at
 // its end, and loses one.
 func TestWhatTheStoreDamagedIsSentAgainAndJoinsItsRecording(t *testing.T) {
-	n := open(t)
-	n.w.Config = worker.Config{Trim: 100}
-	files := straight(200, home, day.Add(-time.Hour), 500)
-	names := make([]string, 0, len(files))
-	for name := range files {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	dir := filepath.Join(t.TempDir(), "drive")
-	lay(t, dir, files)
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := openOn(t, db)
+		n.w.Config = worker.Config{Trim: 100}
+		files := straight(200, home, day.Add(-time.Hour), 500)
+		names := make([]string, 0, len(files))
+		for name := range files {
+			names = append(names, name)
+		}
+		slices.Sort(names)
+		dir := filepath.Join(t.TempDir(), "drive")
+		lay(t, dir, files)
 
-	// What the recording gives when nothing is damaged.
-	whole := open(t)
-	whole.w.Config = n.w.Config
-	wid := whole.send("c1", files, survey.UploadOptions{})
-	whole.ingest(wid)
-	want := count(whole.verdicts(wid))
-	if want["trimmed"] == 0 || want["frame"] < 150 {
-		t.Fatalf("%v", want)
-	}
+		// What the recording gives when nothing is damaged.
+		whole := open(t)
+		whole.w.Config = n.w.Config
+		wid := whole.send("c1", files, survey.UploadOptions{})
+		whole.ingest(wid)
+		want := count(whole.verdicts(wid))
+		if want["trimmed"] == 0 || want["frame"] < 150 {
+			t.Fatalf("%v", want)
+		}
 
-	c := n.driver(t.TempDir())
-	c.NoWait = true
-	damage := func() {
-		for i, k := range []int{80, 81, 199, 120} {
-			key := store.OriginalKey("c1", survey.HashOf(files[names[k]]))
-			if i == 3 {
-				if err := n.s3.Remove(t.Context(), store.Private, key); err != nil {
+		c := n.driver(t.TempDir())
+		c.NoWait = true
+		damage := func() {
+			for i, k := range []int{80, 81, 199, 120} {
+				key := store.OriginalKey("c1", survey.HashOf(files[names[k]]))
+				if i == 3 {
+					if err := n.s3.Remove(t.Context(), store.Private, key); err != nil {
+						t.Fatal(err)
+					}
+					continue
+				}
+				if _, err := n.s3.Put(t.Context(), store.Private, key, bytes.Repeat([]byte{0}, len(files[names[k]])), ""); err != nil {
 					t.Fatal(err)
 				}
-				continue
-			}
-			if _, err := n.s3.Put(t.Context(), store.Private, key, bytes.Repeat([]byte{0}, len(files[names[k]])), ""); err != nil {
-				t.Fatal(err)
 			}
 		}
-	}
-	// Everything arrives and is checked to be there; then the disk goes bad, before ingest reads it.
-	hold := n.w.Clock
-	gate := make(chan struct{})
-	n.w.Clock = func() time.Time { <-gate; return hold() }
-	first, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	damage()
-	close(gate)
-	wait := func(id survey.UploadID) {
-		for range 3000 {
-			if n.text(`SELECT state FROM uploads WHERE id = $1`, string(id)) == "settled" {
-				return
-			}
-			time.Sleep(10 * time.Millisecond)
+		// Everything arrives and is checked to be there; then the disk goes bad, before ingest reads it.
+		hold := n.w.Clock
+		gate := make(chan struct{})
+		n.w.Clock = func() time.Time { <-gate; return hold() }
+		first, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Fatal("did not settle")
-	}
-	wait(first.ID)
-	vs := count(n.verdicts(first.ID))
-	if vs["hash_mismatch"] != 3 || vs["unreadable"] != 1 {
-		t.Fatalf("%v", vs)
-	}
-	was := n.int(`SELECT COUNT(*) FROM drives`)
-	completed := n.int(`SELECT completed_at FROM uploads`)
+		damage()
+		close(gate)
+		wait := func(id survey.UploadID) {
+			for range 3000 {
+				if n.text(`SELECT state FROM uploads WHERE id = $1`, string(id)) == "settled" {
+					return
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			t.Fatal("did not settle")
+		}
+		wait(first.ID)
+		vs := count(n.verdicts(first.ID))
+		if vs["hash_mismatch"] != 3 || vs["unreadable"] != 1 {
+			t.Fatalf("%v", vs)
+		}
+		was := n.int(`SELECT COUNT(*) FROM drives`)
+		completed := n.int(`SELECT completed_at FROM uploads`)
 
-	// The driver runs the same command again, and now waits.
-	c.NoWait = false
-	res, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if res.ID != first.ID || res.State != survey.UploadSettled {
-		t.Fatalf("%+v", res.State)
-	}
-	got := reasons(res.Files)
-	// The first time the recording ended a frame earlier, so that one more was trimmed; that stands.
-	want["frame"], want["trimmed"] = want["frame"]-1, want["trimmed"]+1
-	if got["accepted"] != want["frame"] || got["trimmed"] != want["trimmed"] || len(got) != 2 {
-		t.Fatalf("%v, want %v", got, want)
-	}
-	var sent int64
-	for _, k := range []int{80, 81, 199, 120} {
-		sent += int64(len(files[names[k]]))
-	}
-	if res.Sent != sent {
-		t.Fatalf("%d bytes sent again, want %d", res.Sent, sent)
-	}
-	// Two drives more: the pair in the middle and the lost one. No frame is twice, none outside.
-	if d := n.int(`SELECT COUNT(*) FROM drives`); d != was+2 {
-		t.Fatalf("%d drives, %d before", d, was)
-	}
-	if f := n.int(`SELECT COUNT(*) FROM frames`); f != int64(want["frame"]) {
-		t.Fatalf("%d frames, want %d", f, want["frame"])
-	}
-	if n.int(`SELECT completed_at FROM uploads`) != completed || n.int(`SELECT resent_at FROM uploads`) == 0 {
-		t.Fatal("the upload's day moved")
-	}
-	if jobs := n.int(`SELECT COUNT(*) FROM river_job WHERE kind = 'ingest'`); jobs != 2 {
-		t.Fatalf("%d ingest jobs", jobs)
-	}
-	// And once more there is nothing to do.
-	if res, err = c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil); err != nil || res.Sent != 0 || reasons(res.Files)["accepted"] != want["frame"] {
-		t.Fatal(res.Sent, err)
-	}
+		// The driver runs the same command again, and now waits.
+		c.NoWait = false
+		res, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.ID != first.ID || res.State != survey.UploadSettled {
+			t.Fatalf("%+v", res.State)
+		}
+		got := reasons(res.Files)
+		// The first time the recording ended a frame earlier, so that one more was trimmed; that stands.
+		want["frame"], want["trimmed"] = want["frame"]-1, want["trimmed"]+1
+		if got["accepted"] != want["frame"] || got["trimmed"] != want["trimmed"] || len(got) != 2 {
+			t.Fatalf("%v, want %v", got, want)
+		}
+		var sent int64
+		for _, k := range []int{80, 81, 199, 120} {
+			sent += int64(len(files[names[k]]))
+		}
+		if res.Sent != sent {
+			t.Fatalf("%d bytes sent again, want %d", res.Sent, sent)
+		}
+		// Two drives more: the pair in the middle and the lost one. No frame is twice, none outside.
+		if d := n.int(`SELECT COUNT(*) FROM drives`); d != was+2 {
+			t.Fatalf("%d drives, %d before", d, was)
+		}
+		if f := n.int(`SELECT COUNT(*) FROM frames`); f != int64(want["frame"]) {
+			t.Fatalf("%d frames, want %d", f, want["frame"])
+		}
+		if n.int(`SELECT completed_at FROM uploads`) != completed || n.int(`SELECT resent_at FROM uploads`) == 0 {
+			t.Fatal("the upload's day moved")
+		}
+		if jobs := n.int(`SELECT COUNT(*) FROM river_job WHERE kind = 'ingest'`); jobs != 2 {
+			t.Fatalf("%d ingest jobs", jobs)
+		}
+		// And once more there is nothing to do.
+		if res, err = c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil); err != nil || res.Sent != 0 || reasons(res.Files)["accepted"] != want["frame"] {
+			t.Fatal(res.Sent, err)
+		}
+	})
 }
 
 func TestTheClientSendsAgainByItselfWhatWasDamaged(t *testing.T) {
-	n := open(t)
-	files := straight(30, home, day.Add(-time.Hour), 900)
-	dir := filepath.Join(t.TempDir(), "drive")
-	lay(t, dir, files)
-	c := n.driver(t.TempDir())
-	hold, spoilt := n.w.Clock, false
-	n.w.Clock = func() time.Time { // the worker asks for the time before it reads
-		if !spoilt {
-			spoilt = true
-			for name, b := range files {
-				if strings.HasSuffix(name, "9.jpg") {
-					if _, err := n.s3.Put(context.Background(), store.Private, store.OriginalKey("c1", survey.HashOf(b)), bytes.Repeat([]byte{7}, len(b)), ""); err != nil {
-						t.Error(err)
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := openOn(t, db)
+		files := straight(30, home, day.Add(-time.Hour), 900)
+		dir := filepath.Join(t.TempDir(), "drive")
+		lay(t, dir, files)
+		c := n.driver(t.TempDir())
+		hold, spoilt := n.w.Clock, false
+		n.w.Clock = func() time.Time { // the worker asks for the time before it reads
+			if !spoilt {
+				spoilt = true
+				for name, b := range files {
+					if strings.HasSuffix(name, "9.jpg") {
+						if _, err := n.s3.Put(context.Background(), store.Private, store.OriginalKey("c1", survey.HashOf(b)), bytes.Repeat([]byte{7}, len(b)), ""); err != nil {
+							t.Error(err)
+						}
 					}
 				}
 			}
+			return hold()
 		}
-		return hold()
-	}
-	res, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
-	if err != nil || !spoilt {
-		t.Fatal(err)
-	}
-	if got := reasons(res.Files); got["accepted"] != 30 {
-		t.Fatalf("%v", got)
-	}
+		res, err := c.Upload(t.Context(), []string{dir}, survey.UploadOptions{}, nil)
+		if err != nil || !spoilt {
+			t.Fatal(err)
+		}
+		if got := reasons(res.Files); got["accepted"] != 30 {
+			t.Fatalf("%v", got)
+		}
+	})
 }
 
 // A folder that grew is one recording: only its new images count, and what was trimmed off the end of the first part,
