@@ -382,7 +382,7 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 	}
 	schema := arrow.NewSchema(arrowFields(fs), nil)
 	options := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(3),
+		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(level),
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithRootName("roadcomb"),
 		parquet.WithMaxRowGroupLength(int64(s.RowGroup)), parquet.WithCreatedBy("roadcomb"),
 		parquet.WithVersion(parquet.V2_6), parquet.WithStats(true),
