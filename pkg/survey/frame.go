@@ -73,7 +73,8 @@ type Quality struct {
 	Exposure   PPM    `json:"exposure"`
 	Resolution PPM    `json:"resolution"`
 	Position   PPM    `json:"position"`
-	Clear      PPM    `json:"clear"` // free of obstruction
+	Clear      PPM    `json:"clear"`          // free of obstruction
+	Held       PPM    `json:"held,omitempty"` // share of the picture that dirt on the lens hides, found over the frames of the drive
 	Night      bool   `json:"night,omitempty"`
 	Version    string `json:"version"` // of the thresholds
 }

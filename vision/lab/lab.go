@@ -27,8 +27,6 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
-	"github.com/roadcomb/roadcomb/vision/imprint"
-	"github.com/roadcomb/roadcomb/vision/quality"
 )
 
 // ErrDied is what every call in hand gives when the child dies, or is killed for its memory or for not answering. Match
@@ -232,12 +230,10 @@ func (x *Picture) Close() {
 // Looker says who looks at the picture, and how: what a redaction record names.
 func (x *Picture) Looker() Hello { return x.p.hello }
 
-// Measure looks at the picture's brightness. printed is false for a picture too even to have a print.
-func (x *Picture) Measure(ctx context.Context, limit time.Duration) (m quality.Measures, p imprint.Print, printed bool, err error) {
-	var l Look
+// Measure looks at the picture's brightness.
+func (x *Picture) Measure(ctx context.Context, limit time.Duration) (l Look, err error) {
 	err = x.p.call(ctx, "Lab.Measure", limit, x.id, &l)
-	m, p, printed = l.Measures, l.Print, l.Printed
-	return m, p, printed, err
+	return l, err
 }
 
 // Detect finds what must be hidden. The child is told to give up after limit, which gives context.DeadlineExceeded; one that

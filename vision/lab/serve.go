@@ -294,16 +294,20 @@ func (s *server) Close(id uint64, _ *struct{}) error {
 type Look struct {
 	Measures quality.Measures
 	Print    imprint.Print
-	Printed  bool
+	Printed  bool   // false for a picture too even to have a print
+	Sketch   []byte // quality.Sketch; empty for a picture too small for one
 }
 
 // Measure looks at a picture's brightness.
 func (s *server) Measure(id uint64, r *Look) error {
 	return s.with(id, func(im *cv.Image) error {
-		t := quality.V1()
+		t := quality.V2()
 		pix, w, h := im.Luma(t.LumaWidth)
 		r.Measures = t.Measure(pix, w, h)
 		r.Print, r.Printed = imprint.Of(pix, w, h)
+		if sketch, ok := quality.Draw(pix, w, h); ok {
+			r.Sketch = sketch.Bytes()
+		}
 		return nil
 	})
 }

@@ -2,7 +2,7 @@
 // apart), exposure (range, clipping and glare, noise), clear view, resolution per degree, and position accuracy.
 //
 // Measure looks at brightness only and is a pure function of the pixels; Rate turns measures into a survey.Quality by
-// the numbers of one versioned file (thresholds-v1.json). Every part falls, or stays, as a picture is degraded.
+// the numbers of one versioned file (thresholds-v2.json). Every part falls, or stays, as a picture is degraded.
 package quality
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-//go:embed thresholds-v1.json
-var thresholdsV1 []byte
+//go:embed thresholds-v2.json
+var thresholdsV2 []byte
 
 type ramp struct {
 	Worst float64 `json:"worst"`
@@ -27,7 +27,7 @@ func (r ramp) at(v float64) float64 {
 	return math.Min(1, math.Max(0, (v-r.Worst)/(r.Best-r.Worst)))
 }
 
-// Thresholds are the numbers behind a rating. Use V1.
+// Thresholds are the numbers behind a rating. Use V2.
 type Thresholds struct {
 	Version   string `json:"version"`
 	LumaWidth int    `json:"luma_width"` // pictures are measured at this width at most
@@ -45,6 +45,21 @@ type Thresholds struct {
 		Dark float64 `json:"dark"` // a tile darker than this …
 		Flat float64 `json:"flat"` // … with less contrast between neighbouring pixels than this is obstructed
 	} `json:"clear"` // share of obstructed tiles
+	// OnLens is about what stays on the lens: see Thresholds.Held. Its ramp is over the share of the picture held, and takes
+	// that much off the clear part.
+	OnLens struct {
+		ramp
+		Frames   int     `json:"frames"`    // the least number of frames that say anything
+		Metres   float64 `json:"metres"`    // between two frames that count
+		Still    float64 `json:"still"`     // a block changes less than this share of what is usual around it …
+		Lively   float64 `json:"lively"`    // … which is at least so many grey levels
+		Ring     float64 `json:"ring"`      // a piece changes at most this share of what directly surrounds it
+		EdgeRing float64 `json:"edge_ring"` // the same for a piece at the picture's edge
+		Stands   float64 `json:"stands"`    // a block differs from its surroundings by so many standard deviations …
+		Step     float64 `json:"step"`      // … and so many grey levels
+		Calm     float64 `json:"calm"`      // where more blocks than this share do, the scene itself stands still
+		Least    float64 `json:"least"`     // share of the picture of the smallest piece
+	} `json:"held"`
 	PxPerDegree struct {
 		ramp
 		AssumedFOV float64 `json:"assumed_fov_deg"`
@@ -74,10 +89,10 @@ type Thresholds struct {
 	} `json:"usable"`
 }
 
-// V1 are the thresholds of version quality/v1.
-func V1() Thresholds {
+// V2 are the thresholds of version quality/v2.
+func V2() Thresholds {
 	var t Thresholds
-	if err := json.Unmarshal(thresholdsV1, &t); err != nil {
+	if err := json.Unmarshal(thresholdsV2, &t); err != nil {
 		panic(err) // part of the program; a test reads it
 	}
 	return t
@@ -337,15 +352,22 @@ func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
 		t.PxPerDegree.at(float64(c.Width) / fov),
 		position,
 	}
-	w := t.Weights
-	score := 1.0
-	for _, p := range [][2]float64{{parts.sharpness, w.Sharpness}, {parts.exposure, w.Exposure}, {parts.clear, w.Clear}, {parts.resolution, w.Resolution}, {parts.position, w.Position}} {
-		score *= math.Pow(math.Max(p[0], 0.01), p[1])
-	}
 	q := survey.Quality{
-		Score: ppm(score), Sharpness: ppm(parts.sharpness), Exposure: ppm(parts.exposure), Clear: ppm(parts.clear),
+		Sharpness: ppm(parts.sharpness), Exposure: ppm(parts.exposure), Clear: ppm(parts.clear),
 		Resolution: ppm(parts.resolution), Position: ppm(parts.position), Night: dark >= .5, Version: t.Version,
 	}
+	t.grade(&q, parts.sharpness, parts.exposure, parts.clear, parts.resolution, parts.position)
+	return q
+}
+
+// grade sets the score and the letter.
+func (t Thresholds) grade(q *survey.Quality, sharpness, exposure, clear, resolution, position float64) {
+	w := t.Weights
+	score := 1.0
+	for _, p := range [][2]float64{{sharpness, w.Sharpness}, {exposure, w.Exposure}, {clear, w.Clear}, {resolution, w.Resolution}, {position, w.Position}} {
+		score *= math.Pow(math.Max(p[0], 0.01), p[1])
+	}
+	q.Score = ppm(score)
 	switch {
 	case score >= t.Grades.A:
 		q.Grade = "A"
@@ -358,6 +380,21 @@ func (t Thresholds) Rate(m Measures, c Camera) survey.Quality {
 	default:
 		q.Grade = "E"
 	}
+}
+
+// ClearOf is what is left of the clear part, 0 to 1, when so much of the picture is held.
+func (t Thresholds) ClearOf(share float64) float64 { return t.OnLens.at(share) }
+
+// Obstruct takes off the rating of a frame what dirt on the lens hides: a share of the picture, 0 to 1, found over many
+// frames (Held). A frame is obstructed once; a second time changes nothing.
+func (t Thresholds) Obstruct(q survey.Quality, share float64) survey.Quality {
+	if q.Held != 0 || share <= 0 {
+		return q
+	}
+	q.Held = max(1, ppm(share))
+	clear := q.Clear.Float() * t.ClearOf(share)
+	q.Clear = ppm(clear)
+	t.grade(&q, q.Sharpness.Float(), q.Exposure.Float(), clear, q.Resolution.Float(), q.Position.Float())
 	return q
 }
 

@@ -17,11 +17,11 @@ import (
 )
 
 func ExampleThresholds_Rate() {
-	t := quality.V1()
+	t := quality.V2()
 	sharp := quality.Measures{Focus: .8, Median: 120, Spread: 180, Noise: 1}
 	q := t.Rate(sharp, quality.Camera{Width: 2028, FOV: 100, Accuracy: 1})
 	fmt.Println(q.Grade, q.Version)
-	// Output: A quality/v1
+	// Output: A quality/v2
 }
 
 // plane is a grey picture.
@@ -114,7 +114,7 @@ func load(t testing.TB, elem ...string) plane {
 
 // Real pictures, made worse step by step, never get a better score (but for a fiftieth), and end far below where they began.
 func TestTheScoreFallsAsPicturesGetWorse(t *testing.T) {
-	th := quality.V1()
+	th := quality.V2()
 	rate := func(p plane) (quality.Measures, survey.Quality) {
 		m := th.Measure(p.px, p.w, p.h)
 		return m, th.Rate(m, quality.Camera{Width: p.w, Accuracy: 3})
@@ -178,7 +178,7 @@ func TestTheScoreFallsAsPicturesGetWorse(t *testing.T) {
 }
 
 func TestPartsStandForThemselves(t *testing.T) {
-	th := quality.V1()
+	th := quality.V2()
 	base := quality.Measures{Focus: .8, Median: 120, Spread: 180, Noise: 1}
 	cam := quality.Camera{Width: 2028, FOV: 100, Accuracy: 2}
 	whole := th.Rate(base, cam)
@@ -214,7 +214,7 @@ func TestPartsStandForThemselves(t *testing.T) {
 
 // At night black sky and a narrow range are no faults; the same measures by day would be.
 func TestNightIsItsOwnRegime(t *testing.T) {
-	th := quality.V1()
+	th := quality.V2()
 	cam := quality.Camera{Width: 2028, FOV: 100, Accuracy: 2}
 	night := quality.Measures{Focus: .7, Median: th.NightMedian.Worst, Spread: 75, Noise: 3, Black: .2}
 	day := night
@@ -226,7 +226,7 @@ func TestNightIsItsOwnRegime(t *testing.T) {
 }
 
 func BenchmarkMeasure(b *testing.B) {
-	th := quality.V1()
+	th := quality.V2()
 	p := plane{make([]uint8, 1024*517), 1024, 517}
 	for i := range p.px {
 		p.px[i] = uint8(i * i >> 7)

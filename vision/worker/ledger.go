@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"math"
+	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -85,6 +86,11 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 			case !did && s.key != "" && s.key != s.publicKey: // removed meanwhile
 				replaced = append(replaced, s.key)
 			}
+			if a.Run == 0 {
+				if err := sketched(ctx, tx, a.DriveID, s); err != nil {
+					return err
+				}
+			}
 			changed = changed || did && (s.publicKey != s.key || s.state == survey.FramePending)
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM vision_parts_begun WHERE drive_id = $1 AND part = $2`, string(a.DriveID), a.Part); err != nil {
@@ -93,7 +99,7 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 		if err := w.lookAlike(ctx, tx, a.DriveID); err != nil {
 			return err
 		}
-		return hand(ctx, tx, a.DriveID, changed)
+		return hand(ctx, tx, a.DriveID, changed, w.now())
 	})
 	if err != nil {
 		return err
@@ -118,6 +124,9 @@ func (w *Worker) save(ctx context.Context, a state.VisionArgs, shots []*shot) er
 				continue
 			}
 			if _, err := w.record(ctx, tx, a.DriveID, s); err != nil {
+				return err
+			}
+			if err := sketched(ctx, tx, a.DriveID, s); err != nil {
 				return err
 			}
 		}
@@ -191,9 +200,12 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, d survey.DriveID, s *
 
 // hand passes the drive on when all its parts are done: for the first time, or again when a rerun changed what is
 // published.
-func hand(ctx context.Context, tx *state.Tx, d survey.DriveID, changed bool) error {
+func hand(ctx context.Context, tx *state.Tx, d survey.DriveID, changed bool, now time.Time) error {
 	var waiting, revision int64
 	if err := tx.QueryRow(ctx, `SELECT COUNT(*) FROM drive_parts WHERE drive_id = $1 AND done_run < 0`, string(d)).Scan(&waiting); err != nil || waiting > 0 {
+		return err
+	}
+	if err := seeLens(ctx, tx, d, now); err != nil {
 		return err
 	}
 	if err := placeFeatures(ctx, tx, d); err != nil {

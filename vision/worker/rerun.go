@@ -138,6 +138,9 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 		if err := recordSightings(ctx, tx, id, nil); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `DELETE FROM frame_sketches WHERE frame_id = $1`, string(id)); err != nil {
+			return err
+		}
 		if pts == ofBundle {
 			if _, err := tx.Exec(ctx, `UPDATE upload_files SET object = '' WHERE upload_id = $1 AND path = $2`, upload, path); err != nil {
 				return err
@@ -148,7 +151,7 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 				return err
 			}
 		}
-		return hand(ctx, tx, survey.DriveID(drive), true)
+		return hand(ctx, tx, survey.DriveID(drive), true, time.Time{}) // finds nothing new: sketches go when the last part is done
 	})
 }
 

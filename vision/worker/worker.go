@@ -123,6 +123,7 @@ type shot struct {
 	quality   survey.Quality
 	print     imprint.Print // of the upright picture, before anything is covered
 	hasPrint  bool
+	sketch    []byte // of the upright picture, for what stays on the lens
 	boxes     []survey.Box
 	fov       float64           // of the camera across the picture, degrees, 0 unknown
 	sightings []survey.Sighting // beside the road
@@ -431,13 +432,13 @@ var unusable = map[string]string{
 }
 
 func (w *Worker) rate(ctx context.Context, s *shot) error {
-	t := quality.V1()
-	m, p, printed, err := s.im.Measure(ctx, stepLimit)
+	t := quality.V2()
+	look, err := s.im.Measure(ctx, stepLimit)
 	if err != nil {
 		return err
 	}
-	s.print, s.hasPrint = p, printed
-	s.quality = t.Rate(m, quality.Camera{Width: s.im.Width(), FOV: s.fov, Accuracy: s.accuracy})
+	s.print, s.hasPrint, s.sketch = look.Print, look.Printed, look.Sketch
+	s.quality = t.Rate(look.Measures, quality.Camera{Width: s.im.Width(), FOV: s.fov, Accuracy: s.accuracy})
 	if ok, part := t.Fit(s.quality); !ok {
 		return reject(survey.ReasonUnusable, unusable[part], map[string]any{"part": part, "score_ppm": int64(s.quality.Score), "thresholds": t.Version})
 	}
