@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles
+.PHONY: chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles bench-vision
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -53,6 +53,10 @@ bench: setup-test build
 # make bench-tiles CITY=folder   tiles of a synthetic city beside tippecanoe and PostGIS; see benchmarks/tiles/contest.sh
 bench-tiles: build
 	bash benchmarks/tiles/contest.sh "$(CITY)" $(or $(ROUNDS),5)
+
+# make bench-vision DATA=folder   redaction: its cost step by step, against deface, and what it finds; benchmarks/vision/table.sh
+bench-vision: build
+	bash benchmarks/vision/table.sh "$(DATA)" $(or $(ROUNDS),5)
 
 interop: setup-interop build
 	@for f in $$(find . -path ./node_modules -prune -o -name interop.sh -print | sort); do echo "interop: $$f"; bash $$f || exit 1; done

