@@ -54,6 +54,7 @@ def spark():
 def clickhouse():
     import chdb
 
+    os.chdir(root)  # it reads tables in and below its working folder
     def ask(sql):
         return list(csv.reader(str(chdb.query(sql, "CSV")).splitlines()))
 

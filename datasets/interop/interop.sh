@@ -37,9 +37,10 @@ if ! cmp -s package-lock.json node_modules/.roadcomb-lock; then
   cp package-lock.json node_modules/.roadcomb-lock
 fi
 "$root/bin/roadcomb" query --data "$out/datasets" --format csv "SELECT frame_id, hex(ST_AsWKB(geometry)) FROM frames" | tail -n +2 > "$work/frames.csv"
-# The tables are made from an older state first, so that what readers see has been changed by a commit.
+# The tables lose a file and get it again, so that what readers see has been changed by commits.
 node -e 'const fs = require("fs"), s = JSON.parse(fs.readFileSync(process.argv[1])); for (const d of Object.values(s.datasets)) d.files = d.files.slice(1); fs.mkdirSync(process.argv[2], {recursive: true}); fs.writeFileSync(process.argv[2] + "/snapshot.json", JSON.stringify(s))' "$out/datasets/snapshot.json" "$work/older"
 cp "$out/datasets/snapshot.json" "$work/newest.json"
+"$root/bin/roadcomb-iceberg" --data "$out/datasets" >/dev/null
 cp "$work/older/snapshot.json" "$out/datasets/snapshot.json"
 "$root/bin/roadcomb-iceberg" --data "$out/datasets" >/dev/null
 cp "$work/newest.json" "$out/datasets/snapshot.json"
