@@ -39,6 +39,8 @@ type tileStore struct {
 	files  map[string]*file // by key; under mu
 	ground *layer           // the basemap; nil without one
 	serial uint32
+
+	reading func(key string) // tests hear of each range that is read from the bucket
 }
 
 // view is the manifest at one moment, opened.
@@ -155,6 +157,9 @@ func (f *file) ReadRange(ctx context.Context, off, n int64) ([]byte, error) {
 func (f *file) read(ctx context.Context, off, n int64) ([]byte, error) {
 	if f.whole != nil {
 		return archive.At(bytes.NewReader(f.whole)).ReadRange(ctx, off, n)
+	}
+	if f.t.reading != nil {
+		f.t.reading(f.ref.Key)
 	}
 	b, err := f.t.store.Range(ctx, store.Public, f.ref.Key, off, n, f.ref.ETag)
 	if err != nil {

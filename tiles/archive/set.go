@@ -11,15 +11,16 @@ type Set struct {
 	readers []*Reader
 }
 
-// OpenSet opens every archive of the set. cache may be nil; it gets the archive a leaf belongs to.
+// OpenSet opens every archive of the set. cache may be nil; it gets the archive a leaf belongs to, after open did.
 func OpenSet(ctx context.Context, t Tileset, open func(Ref) Source, cache func(Ref) LeafCache) (*Set, error) {
 	s := &Set{refs: t.Archives}
 	for _, ref := range t.Archives {
+		src := open(ref)
 		var c LeafCache
 		if cache != nil {
 			c = cache(ref)
 		}
-		r, err := Open(ctx, open(ref), c)
+		r, err := Open(ctx, src, c)
 		if err != nil {
 			return nil, err
 		}
