@@ -26,6 +26,7 @@ type Deps struct {
 	Access   flight.Access
 	Backend  flight.Backend
 	Snapshot func() (worker.Snapshot, error) // that Backend answers from; NotFound before the first
+	Dialect  Dialect                         // of Backend's SQL
 	Log      *slog.Logger
 }
 
@@ -171,7 +172,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if secret == "" {
 		return survey.Errorf(survey.Unauthorized, "this needs an API key").WithHint("send it as X-API-Key, as a bearer token, or as ?key=")
 	}
-	q, err := parse(r.URL.Query(), a.all[at].Columns)
+	q, err := parse(r.URL.Query(), a.all[at].Columns, a.Dialect)
 	if err != nil {
 		return err
 	}

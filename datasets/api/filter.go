@@ -9,9 +9,32 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
+
+// Dialect is the SQL that a backend speaks.
+type Dialect int
+
+const (
+	DuckDB Dialect = iota
+	ClickHouse
+)
+
+func (d Dialect) text(s string) string {
+	if d == ClickHouse {
+		return clickhouse.Literal(s)
+	}
+	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+}
+
+func (d Dialect) time(t time.Time) string {
+	if d == ClickHouse {
+		return "toDateTime64('" + t.UTC().Format("2006-01-02 15:04:05.000000") + "', 6, 'UTC')"
+	}
+	return "TIMESTAMPTZ '" + t.UTC().Format("2006-01-02 15:04:05.999999Z07:00") + "'"
+}
 
 // question is what a request asks of a dataset, checked against its columns.
 type question struct {
@@ -25,7 +48,7 @@ const maxConditions, maxValues = 20, 1000
 
 // parse reads the query string: columns, where (repeated), bbox, limit and compression. Nothing of it reaches SQL but
 // names of columns that exist, operators of a list, and literals that this function wrote.
-func parse(q url.Values, cols []lake.Column) (question, error) {
+func parse(q url.Values, cols []lake.Column, d Dialect) (question, error) {
 	out := question{limit: -1}
 	byName := map[string]lake.Column{}
 	for _, c := range cols {
@@ -54,7 +77,7 @@ func parse(q url.Values, cols []lake.Column) (question, error) {
 		return out, survey.Errorf(survey.Invalid, "where: more than %d conditions", maxConditions)
 	}
 	for _, w := range q["where"] {
-		c, err := condition(w, byName)
+		c, err := condition(w, byName, d)
 		if err != nil {
 			return out, err
 		}
@@ -98,13 +121,11 @@ func (q question) sql(dataset string) string {
 
 func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
 
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
 var whereForm = regexp.MustCompile(`(?s)^\s*([a-z][a-z0-9_]*)\s*(!=|<=|>=|=|<|>|:)\s*(.*)$`)
 
 // condition reads `column op value`; op is =, !=, <, <=, > or >=, or a colon before several values separated by commas,
 // one of which must be equal.
-func condition(w string, cols map[string]lake.Column) (string, error) {
+func condition(w string, cols map[string]lake.Column, d Dialect) (string, error) {
 	if strings.ContainsRune(w, 0) {
 		return "", survey.Errorf(survey.Invalid, "where: a zero byte")
 	}
@@ -117,7 +138,7 @@ func condition(w string, cols map[string]lake.Column) (string, error) {
 		return "", survey.Errorf(survey.Invalid, "where: there is no column %.60q", m[1]).WithHint("GET /v1/datasets lists them")
 	}
 	if m[2] != ":" {
-		v, err := typed(c, m[3])
+		v, err := typed(c, m[3], d)
 		if err != nil {
 			return "", err
 		}
@@ -128,7 +149,7 @@ func condition(w string, cols map[string]lake.Column) (string, error) {
 		return "", survey.Errorf(survey.Invalid, "where: more than %d values of %s", maxValues, c.Name)
 	}
 	for i, p := range parts {
-		v, err := typed(c, p)
+		v, err := typed(c, p, d)
 		if err != nil {
 			return "", err
 		}
@@ -138,7 +159,7 @@ func condition(w string, cols map[string]lake.Column) (string, error) {
 }
 
 // typed is a value as a literal of the column's type.
-func typed(c lake.Column, s string) (string, error) {
+func typed(c lake.Column, s string, d Dialect) (string, error) {
 	s = strings.TrimSpace(s)
 	bad := func(want string) error {
 		return survey.Errorf(survey.Invalid, "where: %.60q is no value of column %s (%s)", s, c.Name, c.Type).WithHint("write %s", want)
@@ -169,12 +190,12 @@ func typed(c lake.Column, s string) (string, error) {
 	case strings.HasPrefix(c.Type, "timestamp"):
 		for _, layout := range []string{time.RFC3339Nano, time.DateOnly} {
 			if t, err := time.Parse(layout, s); err == nil {
-				return "TIMESTAMPTZ " + literal(t.UTC().Format("2006-01-02 15:04:05.999999Z07:00")), nil
+				return d.time(t), nil
 			}
 		}
 		return "", bad("2024-05-08 or 2024-05-08T09:00:00Z")
 	case c.Type == "utf8" || c.Type == "string":
-		return literal(s), nil
+		return d.text(s), nil
 	}
 	return "", survey.Errorf(survey.Unsupported, "where: column %s (%s) cannot be compared", c.Name, c.Type).WithHint("use bbox=west,south,east,north for places")
 }

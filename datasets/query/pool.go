@@ -20,7 +20,8 @@ type Limits struct {
 	Queries  int           `json:"queries"`   // at a time; 0 means 4
 }
 
-func (l Limits) filled() Limits {
+// Filled is l with the defaults in the place of zeros.
+func (l Limits) Filled() Limits {
 	if l.MemoryMB <= 0 {
 		l.MemoryMB = 1024
 	}
@@ -100,7 +101,7 @@ func (p *Pool) identity() (string, error) {
 
 // Acquire gives an engine with the asker's limits on the current snapshot; Busy when too many queries run.
 func (p *Pool) Acquire(ctx context.Context, id string, l Limits) (*Lease, error) {
-	l = l.filled()
+	l = l.Filled()
 	snap, err := p.identity()
 	if err != nil {
 		return nil, err

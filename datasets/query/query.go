@@ -18,6 +18,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/duckdb/duckdb-go/v2"
 
@@ -249,6 +250,17 @@ func (e *Engine) Query(ctx context.Context, q string, out Rows) error {
 		return err
 	}
 	defer s.Close()
+	return Copy(s, out)
+}
+
+// Records is an answer, record by record: a Stream, or that of another engine.
+type Records interface {
+	Schema() *arrow.Schema
+	Next() (arrow.Record, error) // io.EOF at the end; the caller releases the record
+}
+
+// Copy gives an answer's rows to out.
+func Copy(s Records, out Rows) error {
 	fs := s.Schema().Fields()
 	names, types, row := make([]string, len(fs)), make([]string, len(fs)), make([]any, len(fs))
 	for i, f := range fs {

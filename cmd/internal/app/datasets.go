@@ -15,10 +15,14 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+	"google.golang.org/grpc"
 
+	datasetsapi "github.com/roadcomb/roadcomb/datasets/api"
 	"github.com/roadcomb/roadcomb/datasets/flight"
 	"github.com/roadcomb/roadcomb/datasets/mirror"
 	"github.com/roadcomb/roadcomb/datasets/query"
+	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
+	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -30,6 +34,7 @@ const queriesFolder = "queries"
 
 // querySettings are of the verbs that answer questions about the datasets.
 type querySettings struct {
+	clickHouseSettings
 	Flight       string        `help:"Where the datasets are served over Arrow Flight SQL; empty for nowhere." default:"127.0.0.1:31337" env:"ROADCOMB_FLIGHT" placeholder:"ADDR"`
 	QueryFolder  string        `help:"Folder for the datasets' files that queries read; empty for one under --home." env:"ROADCOMB_QUERY_FOLDER" type:"path" placeholder:"DIR"`
 	QueryMemory  int           `help:"MB of memory that one key's queries may use, unless the key has a limit of its own." default:"1024" env:"ROADCOMB_QUERY_MEMORY"`
@@ -37,11 +42,42 @@ type querySettings struct {
 	QueryAtATime int           `name:"query-at-a-time" help:"Queries of all keys at a time." default:"16" env:"ROADCOMB_QUERY_AT_A_TIME"`
 }
 
-// queries answers SQL over the datasets: a mirror of the lake's snapshot, and the process that reads it.
+// queries answers SQL over the datasets: a mirror of the lake's snapshot, and the process that reads it; or a ClickHouse
+// server that reads the lake itself, which needs neither.
 type queries struct {
+	listener net.Listener
+	access   *keyAccess
+	backend  flight.Backend // for HTTP
+	snapshot func() (dataworker.Snapshot, error)
+	dialect  datasetsapi.Dialect
+
 	mirror *mirror.Mirror
 	super  *flight.Supervisor
-	access *keyAccess
+
+	server *grpc.Server // with ClickHouse
+}
+
+// clickHouse answers questions about the lake's current snapshot.
+func (p *platform) clickHouse(s clickHouseSettings) *clickhouse.Engine {
+	return &clickhouse.Engine{Server: &clickhouse.Server{URL: s.ClickHouse.Reveal()}, Source: p.clickHouseSource(s),
+		Files: clickhouse.Remember(2*time.Second, func(ctx context.Context) (map[string][]string, error) {
+			snap, err := p.snapshot(ctx)
+			if survey.KindOf(err) == survey.NotFound {
+				return nil, survey.Errorf(survey.Unavailable, "there is no snapshot of the datasets yet").WithHint("one is made after the first drive is published")
+			}
+			return snapshotFiles(snap, ""), err
+		})}
+}
+
+// snapshotFiles gives the paths of a snapshot's files by dataset.
+func snapshotFiles(snap dataworker.Snapshot, prefix string) map[string][]string {
+	out := map[string][]string{}
+	for name, d := range snap.Datasets {
+		for _, f := range d.Files {
+			out[name] = append(out[name], prefix+f.Path)
+		}
+	}
+	return out
 }
 
 // openQueries listens and prepares; nothing is answered before run. It gives nil when the settings say nowhere.
@@ -58,6 +94,13 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 	if err != nil {
 		return nil, err
 	}
+	access := &keyAccess{db: p.db, operator: p.secrets.Operator, limits: query.Limits{MemoryMB: c.QueryMemory, Time: c.QueryTime}}
+	if c.ClickHouse != "" {
+		b := flight.ClickHouse{Engine: p.clickHouse(c.clickHouseSettings), Turns: &clickhouse.Turns{Most: c.QueryAtATime}}
+		return &queries{listener: l, access: access, backend: b, dialect: datasetsapi.ClickHouse,
+			snapshot: func() (dataworker.Snapshot, error) { return p.snapshot(context.Background()) },
+			server:   flight.NewServer(flight.Config{Access: access, Backend: b, Version: Version, Log: p.log})}, nil
+	}
 	dir := c.QueryFolder
 	if dir == "" {
 		dir = filepath.Join(p.set.Home, queriesFolder)
@@ -67,9 +110,10 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 		return nil, err
 	}
 	q := &queries{
+		listener: l, access: access,
 		mirror: &mirror.Mirror{Store: p.store, Dir: dir, Log: p.log},
-		access: &keyAccess{db: p.db, operator: p.secrets.Operator, limits: query.Limits{MemoryMB: c.QueryMemory, Time: c.QueryTime}},
 	}
+	q.snapshot = q.mirror.Snapshot
 	if p.s3 != nil { // the embedded store's objects are files: they are linked, not copied
 		objects := filepath.Join(p.set.Home, "objects", p.set.S3Prefix+"lake")
 		q.mirror.Local = func(key string) string { return filepath.Join(objects, filepath.FromSlash(key)) }
@@ -95,14 +139,18 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 		l.Close()
 		return nil, err
 	}
+	q.backend = q.super.Backend()
 	return q, nil
 }
 
 // addr is where Flight SQL is served.
-func (q *queries) addr() net.Addr { return q.super.Listener.Addr() }
+func (q *queries) addr() net.Addr { return q.listener.Addr() }
 
 // run answers until ctx ends.
 func (q *queries) run(ctx context.Context) error {
+	if q.server != nil {
+		return flight.Serve(ctx, q.server, q.listener)
+	}
 	defer q.super.Close()
 	if err := os.MkdirAll(q.mirror.Dir, 0o700); err != nil {
 		return survey.Errorf(survey.Unavailable, "folder of datasets: %w", err).WithHint("choose one you may write to with --query-folder")

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/datasets/query/fold"
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
@@ -23,12 +24,17 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
+// clickHouseSettings name the server that folds, and answers questions, instead of the embedded engine.
+type clickHouseSettings struct {
+	ClickHouse   survey.Secret `name:"clickhouse" help:"Work on this ClickHouse server instead of here: its HTTP address, user and password in it if it needs them. It must be able to read the files itself." env:"ROADCOMB_CLICKHOUSE" placeholder:"URL"`
+	ClickHouseS3 string        `name:"clickhouse-s3" help:"Address by which ClickHouse reaches the object store, when it differs from --s3." env:"ROADCOMB_CLICKHOUSE_S3" placeholder:"URL"`
+}
+
 // foldSettings are shared by the verbs that fold.
 type foldSettings struct {
-	ClickHouse   survey.Secret `name:"clickhouse" help:"Fold on this ClickHouse server instead of here: its HTTP address, user and password in it if it needs them. It must be able to read the files itself." env:"ROADCOMB_CLICKHOUSE" placeholder:"URL"`
-	ClickHouseS3 string        `name:"clickhouse-s3" help:"Address by which ClickHouse reaches the object store, when it differs from --s3." env:"ROADCOMB_CLICKHOUSE_S3" placeholder:"URL"`
-	Memory       int           `help:"Most memory in MB that the fold holds before it uses the disk." default:"2048"`
-	Threads      int           `help:"Threads of the fold; 0 means one for each core." default:"0"`
+	clickHouseSettings
+	Memory  int `help:"Most memory in MB that the fold holds before it uses the disk." default:"2048"`
+	Threads int `help:"Threads of the fold; 0 means one for each core." default:"0"`
 }
 
 type cellsFoldCmd struct {
@@ -57,7 +63,7 @@ func (c *cellsFoldCmd) Run(ctx context.Context, e *environ) error {
 	if err != nil {
 		return err
 	}
-	r, err := c.run(ctx, parts, c.Out, fold.FileSource)
+	r, err := c.run(ctx, parts, c.Out, clickhouse.Files)
 	if err != nil {
 		return err
 	}
@@ -74,7 +80,7 @@ func (c *cellsFoldCmd) print(e *environ, r fold.Result) error {
 }
 
 // run folds here, or on ClickHouse, which reads the files by source.
-func (s foldSettings) run(ctx context.Context, parts []fold.Part, out string, source func([]string) (string, error)) (fold.Result, error) {
+func (s foldSettings) run(ctx context.Context, parts []fold.Part, out string, source clickhouse.Source) (fold.Result, error) {
 	local, err := fold.OpenDuckDB(ctx, out, fold.Options{MemoryMB: s.Memory, Threads: s.Threads})
 	if err != nil {
 		return fold.Result{}, err
@@ -201,6 +207,11 @@ func (p *platform) foldLake(ctx context.Context, s foldSettings, out string) (fo
 	if err != nil {
 		return fold.Result{}, err
 	}
+	return s.run(ctx, parts, out, p.clickHouseSource(s.clickHouseSettings))
+}
+
+// clickHouseSource reads the lake from ClickHouse.
+func (p *platform) clickHouseSource(s clickHouseSettings) clickhouse.Source {
 	endpoint, key, secret := p.set.S3, p.set.S3Key, p.set.S3Secret
 	if p.s3 != nil {
 		endpoint, key, secret = p.s3.Endpoint, p.secrets.S3Key, p.secrets.S3Secret
@@ -208,7 +219,7 @@ func (p *platform) foldLake(ctx context.Context, s foldSettings, out string) (fo
 	if s.ClickHouseS3 != "" {
 		endpoint = s.ClickHouseS3
 	}
-	return s.run(ctx, parts, out, fold.S3Source(endpoint, p.set.S3Prefix+string(store.Lake), key, secret.Reveal()))
+	return clickhouse.Objects(endpoint, p.set.S3Prefix+string(store.Lake), key, secret.Reveal())
 }
 
 // fetch brings files of the lake to this machine, each checked against its hash; release removes them.

@@ -370,7 +370,7 @@ func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error
 	}
 	archive.Register(api, archive.Buckets{Store: p.store})
 	if p.queries != nil {
-		if err := datasetsapi.Register(mux, api, datasetsapi.Deps{Access: p.queries.access, Backend: p.queries.super.Backend(), Snapshot: p.queries.mirror.Snapshot, Log: p.log}); err != nil {
+		if err := datasetsapi.Register(mux, api, datasetsapi.Deps{Access: p.queries.access, Backend: p.queries.backend, Snapshot: p.queries.snapshot, Dialect: p.queries.dialect, Log: p.log}); err != nil {
 			return err
 		}
 	}

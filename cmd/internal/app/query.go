@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/query"
+	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
+	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -37,27 +39,20 @@ func (s snapshotSettings) folder() (string, error) {
 }
 
 type queryCmd struct {
-	SQL string `arg:"" help:"One SELECT. Views: the datasets of SCHEMA.md, such as frames, observations, cells and allocations."`
-	snapshotSettings
+	settings
+	clickHouseSettings
+	SQL     string        `arg:"" help:"One SELECT. Views: the datasets of SCHEMA.md, such as frames, observations, cells and allocations."`
+	Data    string        `help:"Folder with snapshot.json, as process writes it (DIR/datasets); empty for those of the network that runs here." env:"ROADCOMB_QUERY_FOLDER" type:"path" placeholder:"DIR"`
 	Format  string        `help:"table, csv or json (one object a line)." enum:"table,csv,json" default:"table"`
 	Timeout time.Duration `help:"Longest a query may run." default:"5m"`
 	Memory  int           `help:"Most memory in MB." default:"2048"`
 }
 
 func (queryCmd) Help() string {
-	return "H3 functions: h3_cell(lat, lng, res), h3_parent(cell, res), h3_ring(cell, k), h3_boundary_wkb(cell), h3_hex(cell), h3_of(hex).\n\nExample: roadcomb query --data out/datasets \"SELECT h3_hex, freshness_ppm FROM cells WHERE resolution = 9 ORDER BY 2 DESC LIMIT 10\""
+	return "With --clickhouse the query is ClickHouse's SQL, and that server reads the files itself.\n\nH3 functions: h3_cell(lat, lng, res), h3_parent(cell, res), h3_ring(cell, k), h3_boundary_wkb(cell), h3_hex(cell), h3_of(hex).\n\nExample: roadcomb query --data out/datasets \"SELECT h3_hex, freshness_ppm FROM cells WHERE resolution = 9 ORDER BY 2 DESC LIMIT 10\""
 }
 
 func (c *queryCmd) Run(ctx context.Context, e *environ) error {
-	dir, err := c.folder()
-	if err != nil {
-		return err
-	}
-	eng, err := query.Open(ctx, dir, query.Options{MemoryMB: c.Memory, Timeout: c.Timeout})
-	if err != nil {
-		return err
-	}
-	defer eng.Close()
 	w := bufio.NewWriter(e.stdout)
 	var out rowWriter
 	switch c.Format {
@@ -68,13 +63,55 @@ func (c *queryCmd) Run(ctx context.Context, e *environ) error {
 	default:
 		out = &tableRows{w: tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)}
 	}
-	if err := eng.Query(ctx, c.SQL, out); err != nil {
+	if err := c.answer(ctx, e, out); err != nil {
 		return err
 	}
 	if err := out.end(); err != nil {
 		return err
 	}
 	return w.Flush()
+}
+
+// answer runs the query here, or on ClickHouse over the files of a folder or of the network's lake.
+func (c *queryCmd) answer(ctx context.Context, e *environ, out query.Rows) error {
+	ask := func(eng *clickhouse.Engine) error {
+		s, err := eng.Stream(ctx, c.SQL, query.Limits{MemoryMB: c.Memory, Time: c.Timeout})
+		if err != nil {
+			return err
+		}
+		defer s.Close()
+		return query.Copy(s, out)
+	}
+	switch {
+	case c.ClickHouse != "" && c.Data == "":
+		return withPlatform(ctx, c.settings, e, func(p *platform) error { return ask(p.clickHouse(c.clickHouseSettings)) })
+	case c.ClickHouse != "":
+		dir, err := filepath.Abs(c.Data)
+		if err != nil {
+			return err
+		}
+		b, err := os.ReadFile(filepath.Join(dir, "snapshot.json"))
+		if err != nil {
+			return survey.Errorf(survey.NotFound, "datasets folder: %w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
+		}
+		var snap dataworker.Snapshot
+		if err := json.Unmarshal(b, &snap); err != nil {
+			return survey.Errorf(survey.Invalid, "%s/snapshot.json: %w", dir, err)
+		}
+		return ask(&clickhouse.Engine{Server: &clickhouse.Server{URL: c.ClickHouse.Reveal()}, Source: clickhouse.Files, Files: func(context.Context) (map[string][]string, error) {
+			return snapshotFiles(snap, dir+"/"), nil
+		}})
+	}
+	dir, err := snapshotSettings{c.Home, c.Data}.folder()
+	if err != nil {
+		return err
+	}
+	eng, err := query.Open(ctx, dir, query.Options{MemoryMB: c.Memory, Timeout: c.Timeout})
+	if err != nil {
+		return err
+	}
+	defer eng.Close()
+	return eng.Query(ctx, c.SQL, out)
 }
 
 type rowWriter interface {

@@ -1,16 +1,26 @@
-"""ClickHouse's engine (chdb) behind the part of its HTTP interface that the fold speaks: SQL in a POST, the answer in the
-format that the SQL names, and status 500 with the message for an error. Writes its port to the file named first."""
+"""ClickHouse's engine (chdb) behind the part of its HTTP interface that roadcomb speaks: SQL in a POST with settings in the
+address, the answer in the format that the SQL names (TSV when it names none), and status 500 with the message for an error.
+Writes its port to the file named first."""
 
 import sys
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from urllib.parse import parse_qsl, urlsplit
 
 import chdb
+
+# What a server takes in the address and chdb has no setting for.
+NOT_SETTINGS = {"query_id", "database", "readonly", "wait_end_of_query"}
 
 
 class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         sql = self.rfile.read(int(self.headers["Content-Length"])).decode()
-        body, fmt = sql.rsplit(" FORMAT ", 1)
+        body, _, fmt = sql.rpartition(" FORMAT ")
+        settings = [f"{k}='{v}'" for k, v in parse_qsl(urlsplit(self.path).query) if k not in NOT_SETTINGS]
+        if not body:
+            body, fmt = sql, "TSV"
+        elif settings and fmt == "ArrowStream":
+            body += " SETTINGS " + ", ".join(settings)
         try:
             out = chdb.query(body, fmt).bytes()
             status = 200

@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/datasets/query/fold"
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -416,7 +417,7 @@ func TestClickHouseIsAskedForEachPart(t *testing.T) {
 		answer(w, s)
 	}))
 	defer srv.Close()
-	ch := &fold.ClickHouse{URL: strings.Replace(srv.URL, "://", "://u:p%26@", 1), Source: fold.FileSource}
+	ch := &fold.ClickHouse{URL: strings.Replace(srv.URL, "://", "://u:p%26@", 1), Source: clickhouse.Files}
 	d, dir := engine(t), t.TempDir()
 	if _, err := fold.Run(t.Context(), ds, dir, d, ch); err != nil {
 		t.Fatal(err)
@@ -438,31 +439,31 @@ func TestClickHouseIsAskedForEachPart(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := fold.Run(t.Context(), one, t.TempDir(), d, &fold.ClickHouse{URL: srv.URL, Source: fold.FileSource}); survey.KindOf(err) != survey.Unauthorized {
+	if _, err := fold.Run(t.Context(), one, t.TempDir(), d, &fold.ClickHouse{URL: srv.URL, Source: clickhouse.Files}); survey.KindOf(err) != survey.Unauthorized {
 		t.Errorf("without a password: %v", err)
 	}
-	if _, err := fold.Run(t.Context(), one, t.TempDir(), d, &fold.ClickHouse{URL: "localhost", Source: fold.FileSource}); survey.KindOf(err) != survey.Invalid {
+	if _, err := fold.Run(t.Context(), one, t.TempDir(), d, &fold.ClickHouse{URL: "localhost", Source: clickhouse.Files}); survey.KindOf(err) != survey.Invalid {
 		t.Errorf("no URL: %v", err)
 	}
 }
 
 func TestSourcesNameExactlyTheFiles(t *testing.T) {
-	s3 := fold.S3Source("http://h:9000/", "lake", "k", `s'\`)
+	s3 := clickhouse.Objects("http://h:9000/", "lake", "k", `s'\`)
 	for _, c := range []struct {
-		source func([]string) (string, error)
+		source clickhouse.Source
 		paths  []string
 		want   string
 	}{
-		{fold.FileSource, []string{"/a/b.parquet"}, "file('/a/b.parquet', 'Parquet')"},
-		{fold.FileSource, []string{"/a/x/b", "/a/y/c"}, "file('/a/{x/b,y/c}', 'Parquet')"},
-		{fold.FileSource, []string{"/a/ab", "/a/abc/d"}, "file('/a/{ab,abc/d}', 'Parquet')"},
+		{clickhouse.Files, []string{"/a/b.parquet"}, "file('/a/b.parquet', 'Parquet')"},
+		{clickhouse.Files, []string{"/a/x/b", "/a/y/c"}, "file('/a/{x/b,y/c}', 'Parquet')"},
+		{clickhouse.Files, []string{"/a/ab", "/a/abc/d"}, "file('/a/{ab,abc/d}', 'Parquet')"},
 		{s3, []string{"o/v1/1", "o/v1/2"}, `s3('http://h:9000/lake/o/v1/{1,2}', 'k', 's\'\\', 'Parquet')`},
 	} {
-		if got, err := c.source(c.paths); err != nil || got != c.want {
+		if got, err := c.source(c.paths, ""); err != nil || got != c.want {
 			t.Errorf("%s, %v, want %s", got, err, c.want)
 		}
 	}
-	if _, err := fold.FileSource([]string{"/a/{b}"}); survey.KindOf(err) != survey.Unsupported {
+	if _, err := clickhouse.Files([]string{"/a/{b}"}, ""); survey.KindOf(err) != survey.Unsupported {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Folds the same files with the embedded DuckDB and with ClickHouse's engine (chdb from PyPI) behind its HTTP protocol, from
-# a folder and from the embedded object store, and compares the cells byte for byte.
+# a folder and from the embedded object store, and compares the cells byte for byte; asks both the same questions over
+# Flight SQL and through roadcomb query, and ClickHouse what it must refuse.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../../.. && pwd)
@@ -36,3 +37,12 @@ home=(--home "$work/store" --s3-listen 127.0.0.1:0)
 fold "${home[@]}" --out "$work/lake-duckdb"
 fold "${home[@]}" --out "$work/lake-clickhouse" --clickhouse "$url"
 same "$work/lake-duckdb" "$work/lake-clickhouse" "from the object store"
+
+ROADCOMB_TEST_CLICKHOUSE=$url go test "$root/datasets/flight" -run TestBothEnginesGiveTheSameAnswers -count 1
+ask="SELECT h3_hex(h3) AS cell, h3_parent(h3, 7) AS area, captured_at, quality_ppm FROM observations ORDER BY captured_at, frame_id"
+"$root/bin/roadcomb" query --data "$work/processed/datasets" --format csv "$ask" > "$work/duckdb.csv"
+"$root/bin/roadcomb" query --data "$work/processed/datasets" --clickhouse "$url" --format csv "$ask" > "$work/clickhouse.csv"
+cmp "$work/duckdb.csv" "$work/clickhouse.csv" || { echo "fold: the engines answer differently"; exit 1; }
+"$root/bin/roadcomb" query "${home[@]}" --clickhouse "$url" --format csv "$ask" > "$work/lake.csv"
+cmp "$work/duckdb.csv" "$work/lake.csv" || { echo "fold: ClickHouse answers differently from the object store"; exit 1; }
+echo "fold: equal answers from both engines"
