@@ -2,8 +2,12 @@ package lake_test
 
 import (
 	"bytes"
+	"cmp"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
@@ -13,6 +17,7 @@ import (
 	"github.com/apache/arrow/go/v17/parquet/metadata"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -157,6 +162,61 @@ func TestAFilterOnOneCellTouchesOneRowGroup(t *testing.T) {
 		got, in := touched(t, b, cellOf(i))
 		if in != 1 || got > int64(len(b))*8/100 { // 100 groups: 1 % of rows, and a footer that weighs much beside groups this small
 			t.Errorf("cell of row %d: %d row groups, %d of %d bytes", i, in, got, len(b))
+		}
+	}
+}
+
+// A city of 40 km by 40 km, sorted by cell like the datasets: what lies in a box of 500 m is in few row groups, which the
+// statistics of the covering tell.
+func TestABoxTouchesFewRowGroups(t *testing.T) {
+	const side, group = 200, 500 // positions 200 m apart
+	var rows []sighting
+	for i := range side * side {
+		p := geo.Point{Lat: 55.5 + float64(i/side)*0.0018, Lon: 13 + float64(i%side)*0.0032}
+		cell, err := hex.CellOf(p, 12)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, sighting{Cell: cell, At: time.UnixMicro(1.7e15), Geom: lake.Point(p)})
+	}
+	slices.SortFunc(rows, func(a, b sighting) int { return cmp.Compare(a.Cell, b.Cell) })
+	b, err := lake.Encode(lake.Schema{Name: "sightings", Version: 1, RowGroup: group}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := groups(t, b)
+	bounds := func(g int, name string) *metadata.Float32Statistics {
+		c, err := r.MetaData().RowGroup(g).ColumnChunk(columnOf(t, r, "bbox."+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		st, err := c.Statistics()
+		if err != nil || st == nil || !st.HasMinMax() {
+			t.Fatalf("group %d has no statistics of bbox.%s: %v", g, name, err)
+		}
+		return st.(*metadata.Float32Statistics)
+	}
+	for _, at := range []geo.Point{{Lat: 55.52, Lon: 13.05}, {Lat: 55.68, Lon: 13.3}, {Lat: 55.8, Lon: 13.6}} {
+		w, s, e, n := at.Lon, at.Lat, at.Lon+0.008, at.Lat+0.0045
+		touched, found, want := 0, 0, 0
+		for g := range r.NumRowGroups() {
+			part := rows[g*group : (g+1)*group]
+			in := 0
+			for _, p := range part {
+				x, y := p.Geom.WKB()[5:13], p.Geom.WKB()[13:21]
+				lon, lat := math.Float64frombits(binary.LittleEndian.Uint64(x)), math.Float64frombits(binary.LittleEndian.Uint64(y))
+				if lon >= w && lon <= e && lat >= s && lat <= n {
+					in++
+				}
+			}
+			want += in
+			if float64(bounds(g, "xmax").Max()) >= w && float64(bounds(g, "xmin").Min()) <= e && float64(bounds(g, "ymax").Max()) >= s && float64(bounds(g, "ymin").Min()) <= n {
+				touched++
+				found += in
+			}
+		}
+		if found != want || want == 0 || touched > r.NumRowGroups()/8 {
+			t.Errorf("box at %v: %d of %d row groups, %d of %d rows", at, touched, r.NumRowGroups(), found, want)
 		}
 	}
 }
