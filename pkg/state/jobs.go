@@ -57,7 +57,7 @@ type VisionArgs struct {
 
 func (VisionArgs) Kind() string { return "vision" }
 func (VisionArgs) InsertOpts() river.InsertOpts {
-	// An image that ends its worker takes up to three attempts to find (vision/worker), and a part may hold several.
+	// Deaths of workers are not among them, see release.
 	return river.InsertOpts{Queue: QueueVision, MaxAttempts: 12, UniqueOpts: once}
 }
 

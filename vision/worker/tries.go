@@ -19,14 +19,15 @@ import (
 // When this process dies, nothing of ours runs, so what was in hand must have been written down before. A part that
 // begins notes so; if an earlier beginning had no end, a worker died on it, and its frames are taken one by one, each
 // noted before it is touched. A frame that was in hand alone when a worker died, poisonedAfter times (and once among
-// others before), is quarantined as poisoned and not touched again in this run. Once alone is not enough: workers also
-// die of other things, and a fleet that restarts its machines would hold back good frames.
+// others before), is quarantined as poisoned and not touched again in this run. What pictures do is done to the child, so
+// that workers mostly die of other things: with two deaths, a network whose workers were killed every few seconds held back
+// two innocent frames of 720, which changed what their drivers were paid.
 //
 // A note that could not be taken back, because the database was away, says nothing of a death: the process keeps it in
 // mind and takes it back before it begins anything else.
 
 const (
-	poisonedAfter = 2 // deaths of workers with the frame alone in hand
+	poisonedAfter = 5 // deaths of workers with the frame alone in hand
 	maxTries      = 2 // deaths of the child with the frame in hand
 )
 
