@@ -44,6 +44,11 @@ test: setup-test vet
 vet:
 	go vet ./...
 
+# Known vulnerabilities that our code reaches, and what gosec finds; VULNDB=latest for the newest database.
+.PHONY: security
+security: setup
+	.ci/security
+
 lint:
 	golangci-lint run
 

@@ -134,7 +134,7 @@ func (p *Pool) Acquire(ctx context.Context, id string, l Limits) (*Lease, error)
 	if e == nil {
 		e = &pooled{id: id, snapshot: snap, limits: l, ready: make(chan struct{})}
 		p.engines[id] = e
-		go p.open(e)
+		go p.open(e) // #nosec G118 -- the engine outlives the question that opens it
 	}
 	p.byID[id]++
 	e.running++

@@ -292,9 +292,9 @@ func (b *backoff) wait(ctx context.Context, cause error, busy bool, retry time.D
 		b.since = time.Now()
 	}
 	d := 250 * time.Millisecond << min(b.tries, 6) // up to 16 s
-	d = d/2 + rand.N(d)                            // half to one and a half, so that many clients do not return together
+	d = d/2 + rand.N(d)                            // #nosec G404 -- half to one and a half, so that many clients do not return together
 	if retry > 0 {
-		d = retry + rand.N(retry/4+time.Second)
+		d = retry + rand.N(retry/4+time.Second) // #nosec G404 -- only spreads clients in time
 	}
 	b.tries++
 	limit := b.c.patience()

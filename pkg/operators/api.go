@@ -155,7 +155,7 @@ func (o *Operators) ownPage(hc huma.Context, next func(huma.Context)) {
 }
 
 func (o *Operators) cookie(secret string, life time.Duration) *http.Cookie {
-	c := &http.Cookie{Name: Cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: o.Secure, MaxAge: int(life.Seconds())}
+	c := &http.Cookie{Name: Cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: o.Secure, MaxAge: int(life.Seconds())} // #nosec G124 -- Secure where the map is served over TLS
 	if secret == "" {
 		c.MaxAge = -1
 	}

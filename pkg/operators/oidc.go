@@ -84,7 +84,7 @@ func (o *Operators) oidcLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	state, nonce, verifier := random(16), random(16), oauth2.GenerateVerifier()
 	// Lax, because the provider sends the browser back from another site.
-	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: state + "." + nonce + "." + verifier, Path: "/v1/operator/oidc/", HttpOnly: true,
+	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: state + "." + nonce + "." + verifier, Path: "/v1/operator/oidc/", HttpOnly: true, // #nosec G124 -- Secure where the map is served over TLS
 		SameSite: http.SameSiteLaxMode, Secure: o.Secure, MaxAge: int(flowLife.Seconds())})
 	w.Header().Set("Cache-Control", "no-store")
 	http.Redirect(w, r, conf.AuthCodeURL(state, oidc.Nonce(nonce), oauth2.S256ChallengeOption(verifier)), http.StatusFound)
@@ -92,7 +92,7 @@ func (o *Operators) oidcLogin(w http.ResponseWriter, r *http.Request) {
 
 func (o *Operators) oidcCallback(w http.ResponseWriter, r *http.Request) {
 	secret, err := o.fromProvider(r)
-	http.SetCookie(w, &http.Cookie{Name: flowCookie, Path: "/v1/operator/oidc/", MaxAge: -1})
+	http.SetCookie(w, &http.Cookie{Name: flowCookie, Path: "/v1/operator/oidc/", MaxAge: -1, HttpOnly: true, SameSite: http.SameSiteLaxMode, Secure: o.Secure}) // #nosec G124 -- see above
 	if err != nil {
 		o.Log.WarnContext(r.Context(), "operator login through OpenID Connect refused", "address", httpx.Address(r), "err", err)
 		httpx.WriteProblem(w, r, err)

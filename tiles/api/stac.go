@@ -51,7 +51,7 @@ type object = map[string]any
 func (s *Server) link(rel, typ, path string, more ...string) object {
 	l := object{"rel": rel, "type": typ, "href": s.url(path)}
 	for i := 0; i < len(more); i += 2 {
-		l[more[i]] = more[i+1]
+		l[more[i]] = more[i+1] // #nosec G602 -- pairs, all written here
 	}
 	return l
 }

@@ -38,7 +38,7 @@ func sandbox(dir string) (landlock bool, err error) {
 	} else if !errors.Is(err, errors.ErrUnsupported) {
 		return false, fmt.Errorf("confine to %s: %w", dir, err)
 	}
-	return false, syscall.Exec(self, os.Args, append(os.Environ(), sandboxed+"="+how))
+	return false, syscall.Exec(self, os.Args, append(os.Environ(), sandboxed+"="+how)) // #nosec G204 G702 -- this program again, with its own arguments
 }
 
 func restrict(self, dir string) error {
