@@ -102,9 +102,11 @@ func scanDrive(row state.Row) (d Drive, err error) {
 	}
 	d.ID, d.Upload, d.Device = survey.DriveID(id), survey.UploadID(up), survey.DeviceID(dev)
 	d.StartedAt, d.EndedAt, d.ReceivedAt, d.Distance = state.Time(start), state.Time(end), state.Time(received), float64(mm)/1000
-	d.Flags = []survey.Flag{}
 	if err := json.Unmarshal([]byte(flags), &d.Flags); err != nil {
 		return d, fmt.Errorf("flags of drive %s: %w", id, err)
+	}
+	if d.Flags == nil {
+		d.Flags = []survey.Flag{}
 	}
 	return d, nil
 }

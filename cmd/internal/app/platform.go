@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/danielgtaylor/huma/v2"
+
 	datasetsapi "github.com/roadcomb/roadcomb/datasets/api"
 	"github.com/roadcomb/roadcomb/datasets/archive"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
@@ -350,7 +352,11 @@ func (p *platform) handler(base string, w webSettings) (http.Handler, error) {
 
 // register adds every route to mux.
 func (p *platform) register(mux *httpx.Routes, base string, w webSettings) error {
-	api := httpx.NewAPI(mux, "roadcomb", Version)
+	return p.registerOn(httpx.NewAPI(mux, "roadcomb", Version), mux, base, w)
+}
+
+// registerOn adds every operation to api, whose routes are mux's, and the pages.
+func (p *platform) registerOn(api huma.API, mux *httpx.Routes, base string, w webSettings) error {
 	oidc, err := p.set.OIDC.config(base)
 	if err != nil {
 		return err

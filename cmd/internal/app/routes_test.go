@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
@@ -353,6 +354,9 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 			case !allowed && !slices.Contains(refusal, w.Code):
 				t.Errorf("%s by %q: %d, want %v: %s", pattern, who, w.Code, refusal, w.Body)
 			}
+			if at := nullIn(w); at != "" {
+				t.Errorf("%s by %q: %s is null: %s", pattern, who, at, w.Body)
+			}
 			if !allowed && strings.Contains(w.Body.String(), "a.jpg") {
 				t.Errorf("%s by %q tells of the upload: %s", pattern, who, w.Body)
 			}
@@ -365,5 +369,60 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 	}
 	if _, unended, err := operators.Verify(t.Context(), s.db); err != nil || len(unended) > 0 {
 		t.Error(unended, err)
+	}
+}
+
+// nullIn names a member of a JSON answer that is null; the API's document says that none is.
+func nullIn(w *httptest.ResponseRecorder) string {
+	if !strings.Contains(w.Header().Get("Content-Type"), "json") {
+		return ""
+	}
+	var v any
+	if json.Unmarshal(w.Body.Bytes(), &v) != nil {
+		return ""
+	}
+	var find func(v any, path string) string
+	find = func(v any, path string) string {
+		switch v := v.(type) {
+		case nil:
+			return path + "."
+		case map[string]any:
+			for k, x := range v {
+				if at := find(x, path+"."+k); at != "" {
+					return at
+				}
+			}
+		case []any:
+			for i, x := range v {
+				if at := find(x, fmt.Sprintf("%s[%d]", path, i)); at != "" {
+					return at
+				}
+			}
+		}
+		return ""
+	}
+	return find(v, "")
+}
+
+func TestTheAPIsDocumentIsPrintedWithoutAServer(t *testing.T) {
+	goHome(t)
+	var out, errs bytes.Buffer
+	if code := Run(t.Context(), []string{"openapi"}, nil, &out, &errs); code != ExitOK {
+		t.Fatal(code, errs.String())
+	}
+	var doc struct {
+		OpenAPI string
+		Paths   map[string]map[string]any
+	}
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || !strings.HasPrefix(doc.OpenAPI, "3.1") {
+		t.Fatal(err, doc.OpenAPI)
+	}
+	for _, path := range []string{"/v1/uploads", "/v1/cells", "/v1/imagery/search", "/v1/datasets/{name}", "/v1/rewards/me", "/v1/operator/queue"} {
+		if doc.Paths[path] == nil {
+			t.Errorf("%s is not in it", path)
+		}
+	}
+	if strings.Contains(out.String(), `"null"`) {
+		t.Error("something may be null")
 	}
 }

@@ -72,6 +72,7 @@ type cli struct {
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in an empty place, and check it."`
 
 	Report     reportCmd     `cmd:"" help:"Draw a snapshot of the datasets on one HTML page."`
+	OpenAPI    openapiCmd    `cmd:"" name:"openapi" help:"Print the OpenAPI document of the whole API."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
 	Man        manCmd        `cmd:"" help:"Print the manual page."`
 	Version    versionCmd    `cmd:"" help:"Print version and build information."`

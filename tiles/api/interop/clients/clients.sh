@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# clients.sh URL KEY LON LAT: lints the OpenAPI document that URL serves, generates a Go and a TypeScript client from it, and
-# runs the examples of the documentation with them. Prints one line of JSON of each example.
+# clients.sh URL KEY LON LAT: lints the OpenAPI document of the whole API and the one that URL serves, generates a Go and a
+# TypeScript client from the latter, and runs the examples of the documentation with them. Prints one line of JSON of each
+# example.
 set -euo pipefail
 url=$1 key=$2 lon=$3 lat=$4
 cd "$(dirname "$0")"
 [ -d node_modules/openapi-typescript ] || npm ci --ignore-scripts --no-audit --no-fund --silent
 tmp=$(mktemp -d); trap 'rm -rf "$tmp"' EXIT
 curl -fsS "$url/v1/openapi.json" -o "$tmp/openapi.json"
-REDOCLY_TELEMETRY=off node_modules/.bin/redocly lint --config redocly.yaml --format summary "$tmp/openapi.json" >"$tmp/lint" 2>&1 || { cat "$tmp/lint" >&2; exit 1; }
+(cd ../../../.. && bin/roadcomb openapi) >"$tmp/whole.json"
+REDOCLY_TELEMETRY=off node_modules/.bin/redocly lint --config redocly.yaml --format summary "$tmp/openapi.json" "$tmp/whole.json" >"$tmp/lint" 2>&1 || { cat "$tmp/lint" >&2; exit 1; }
 
 mkdir "$tmp/ts" "$tmp/go" "$tmp/go/roadcomb"
 node_modules/.bin/openapi-typescript "$tmp/openapi.json" -o "$tmp/ts/api.d.ts" >/dev/null
