@@ -14,11 +14,11 @@ import (
 
 // Frame is a published frame.
 type Frame struct {
-	ID         string        `lake:"frame_id" doc:"Identity of the frame: from its content."`
+	ID         string        `lake:"frame_id" plain:"distinct" doc:"Identity of the frame: from its content."`
 	Drive      string        `lake:"drive_id" doc:"The drive it belongs to; also the sequence id of the map."`
 	Seq        int64         `lake:"seq" doc:"0-based place in the drive."`
 	Cell       survey.Cell   `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
-	CapturedAt time.Time     `lake:"captured_at" unit:"us UTC" doc:"When the picture was taken."`
+	CapturedAt time.Time     `lake:"captured_at" plain:"distinct" unit:"us UTC" doc:"When the picture was taken."`
 	Heading    *float64      `lake:"heading_deg" unit:"degrees clockwise from true north" doc:"Of the camera axis; null when unknown."`
 	Speed      float64       `lake:"speed_mps" unit:"m/s" doc:"Over ground; 0 when unknown."`
 	Alt        *float64      `lake:"altitude_m" unit:"m" doc:"As the receiver gave it."`
@@ -45,9 +45,9 @@ type Frame struct {
 // Observation is a published frame as coverage and rewards see it.
 type Observation struct {
 	Cell        survey.Cell   `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
-	CapturedAt  time.Time     `lake:"captured_at" unit:"us UTC" doc:"The map's clock."`
+	CapturedAt  time.Time     `lake:"captured_at" plain:"distinct" unit:"us UTC" doc:"The map's clock."`
 	ReceivedAt  time.Time     `lake:"received_at" unit:"us UTC" doc:"The rewards' clock."`
-	Frame       string        `lake:"frame_id"`
+	Frame       string        `lake:"frame_id" plain:"distinct"`
 	Drive       string        `lake:"drive_id"`
 	Contributor string        `lake:"contributor_id" doc:"Pseudonym."`
 	Heading     int64         `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
@@ -57,7 +57,7 @@ type Observation struct {
 
 // Drive is a drive with at least one published frame.
 type Drive struct {
-	ID          string        `lake:"drive_id"`
+	ID          string        `lake:"drive_id" plain:"distinct"`
 	Contributor string        `lake:"contributor_id" doc:"Pseudonym."`
 	Device      string        `lake:"device_id" doc:"Pseudonym."`
 	StartedAt   time.Time     `lake:"started_at" unit:"us UTC" doc:"First published frame."`
@@ -72,7 +72,7 @@ type Drive struct {
 
 // Rejection is a file or frame that was not accepted. It names no file and no place.
 type Rejection struct {
-	ID          string    `lake:"rejection_id" doc:"Digest of upload and file name."`
+	ID          string    `lake:"rejection_id" plain:"distinct" doc:"Digest of upload and file name."`
 	Upload      string    `lake:"upload_id"`
 	Contributor string    `lake:"contributor_id" doc:"Pseudonym."`
 	ReceivedAt  time.Time `lake:"received_at" unit:"us UTC" doc:"When the upload was completed."`
@@ -85,7 +85,7 @@ type Rejection struct {
 
 // Cell is the state of a cell on the day of the snapshot.
 type Cell struct {
-	Cell         survey.Cell   `lake:"h3" doc:"H3 cell at the resolution in column resolution."`
+	Cell         survey.Cell   `lake:"h3" plain:"distinct" doc:"H3 cell at the resolution in column resolution."`
 	Resolution   int64         `lake:"resolution" doc:"12, 9 or 7; coarser rows are exact sums of finer ones."`
 	AsOf         time.Time     `lake:"as_of" unit:"us UTC" doc:"The instant the freshness is computed for."`
 	Freshness    int64         `lake:"freshness_ppm" unit:"ppm" doc:"0 to 1,000,000, see pkg/hex/freshness/FORMULA.md."`
@@ -127,10 +127,10 @@ type Allocation struct {
 // allocations. A closed epoch never changes, so a frame that was taken down later still has its row here, as there.
 type Contribution struct {
 	Cell        survey.Cell `lake:"h3" doc:"Pinned H3 cell at resolution 12."`
-	CapturedAt  time.Time   `lake:"captured_at" unit:"us UTC" doc:"The map's clock: decides the slot."`
+	CapturedAt  time.Time   `lake:"captured_at" plain:"distinct" unit:"us UTC" doc:"The map's clock: decides the slot."`
 	ReceivedAt  time.Time   `lake:"received_at" unit:"us UTC" doc:"The rewards' clock: decides need, rank and lag."`
 	Epoch       string      `lake:"epoch" doc:"The Monday it begins."`
-	Frame       string      `lake:"frame_id"`
+	Frame       string      `lake:"frame_id" plain:"distinct"`
 	Drive       string      `lake:"drive_id"`
 	Contributor string      `lake:"contributor_id" doc:"Pseudonym."`
 	Heading     int64       `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
@@ -162,7 +162,7 @@ type Use struct {
 // Feature is a thing beside the road, placed from at least three published frames of one drive.
 type Feature struct {
 	Cell       survey.Cell   `lake:"h3" doc:"H3 cell at resolution 12."`
-	ID         string        `lake:"feature_id"`
+	ID         string        `lake:"feature_id" plain:"distinct"`
 	Drive      string        `lake:"drive_id" doc:"That saw it; another drive that sees the same thing has a feature of its own."`
 	Class      string        `lake:"class" doc:"sign or text."`
 	Kind       string        `lake:"kind" doc:"For example red_ring, red_triangle, blue; empty when not told apart."`

@@ -386,10 +386,21 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithRootName("roadcomb"),
 		parquet.WithMaxRowGroupLength(int64(s.RowGroup)), parquet.WithCreatedBy("roadcomb"),
 		parquet.WithVersion(parquet.V2_6), parquet.WithStats(true),
+		// A column has a dictionary for all of a row group or none: where a dictionary grows over the limit, the library
+		// changes to plain values and lists both encodings in random order, so that the same rows gave other bytes.
+		parquet.WithDictionaryPageSizeLimit(1 << 30),
 	}
 	for _, f := range fs {
-		if f.plain {
-			options = append(options, parquet.WithDictionaryFor(f.name, false))
+		names := []string{f.name}
+		switch {
+		case f.geom: // no two places are the same
+		case !f.plain:
+			continue
+		case f.cell:
+			names = append(names, f.name+"_hex")
+		}
+		for _, name := range names {
+			options = append(options, parquet.WithDictionaryFor(name, false))
 		}
 	}
 	props := parquet.NewWriterProperties(options...)
@@ -448,10 +459,31 @@ func (w *Writer[T]) flush() error {
 	if w.n == 0 {
 		return nil
 	}
+	n := w.n
 	w.n = 0
 	rec := w.b.NewRecord()
 	defer rec.Release()
+	if n == batch { // the next is likely as large: its memory is taken at once, not doubled up to
+		for i, c := range rec.Columns() {
+			reserve(w.b.Field(i), c)
+		}
+	}
 	return w.w.WriteBuffered(rec)
+}
+
+// reserve makes room in b for as much as like has.
+func reserve(b array.Builder, like arrow.Array) {
+	b.Reserve(like.Len())
+	switch b := b.(type) {
+	case *array.StringBuilder:
+		b.ReserveData(len(like.(*array.String).ValueBytes()))
+	case *array.BinaryBuilder:
+		b.ReserveData(len(like.(*array.Binary).ValueBytes()))
+	case *array.StructBuilder:
+		for i := range b.NumField() {
+			b.FieldBuilder(i).Reserve(like.Len())
+		}
+	}
 }
 
 // Rows is how many rows were written.

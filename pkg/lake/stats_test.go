@@ -25,9 +25,9 @@ import (
 // sighting is as wide as a row of the observations.
 type sighting struct {
 	Cell     survey.Cell   `lake:"h3"`
-	At       time.Time     `lake:"captured_at"`
+	At       time.Time     `lake:"captured_at" plain:"distinct"`
 	Received time.Time     `lake:"received_at"`
-	Frame    string        `lake:"frame_id"`
+	Frame    string        `lake:"frame_id" plain:"distinct"`
 	Drive    string        `lake:"drive_id"`
 	Who      string        `lake:"contributor_id"`
 	Heading  int64         `lake:"heading_deg"`
@@ -44,7 +44,7 @@ func sightings(n int) []sighting {
 	yes := true
 	for i := range out {
 		p := geo.Point{Lat: 55.7 + float64(i/20)*1e-6, Lon: 13.2 + float64(i%20)*1e-6}
-		out[i] = sighting{Cell: cellOf(i), At: time.UnixMicro(1.7e15 + int64(i%20)*3_600_000_000).UTC(), Received: time.UnixMicro(1.71e15 + int64(i/1000)).UTC(),
+		out[i] = sighting{Cell: cellOf(i), At: time.UnixMicro(1.7e15 + int64(i%20)*3_600_000_000 + int64(i)*997).UTC(), Received: time.UnixMicro(1.71e15 + int64(i/1000)).UTC(),
 			Frame: fmt.Sprintf("%016x%016x", uint64(i)*0x9e3779b97f4a7c15, uint64(i)*0xbf58476d1ce4e5b9), Drive: fmt.Sprintf("%032x", uint64(i/3000)*0x9e3779b97f4a7c15),
 			Who: fmt.Sprintf("%032x", i%97), Heading: int64(i % 360), Quality: int64(i*7919) % 1_000_000, Geom: lake.Point(p)}
 		if i%3 == 0 {
@@ -120,6 +120,35 @@ func TestStatisticsOfRowGroupsAreThoseOfTheRows(t *testing.T) {
 		if got := stats("night").NullCount(); got != nulls {
 			t.Errorf("group %d: %d nulls of night, want %d", g, got, nulls)
 		}
+	}
+}
+
+// TestTheSameRowsGiveTheSameBytesWhateverTheirNumber has row groups with more distinct values than a dictionary of the
+// library's usual size holds.
+func TestTheSameRowsGiveTheSameBytesWhateverTheirNumber(t *testing.T) {
+	type row struct {
+		Name string `lake:"name"`
+	}
+	rows := make([]row, 40_000)
+	for i := range rows {
+		rows[i].Name = fmt.Sprintf("%032d", i)
+	}
+	first, err := lake.Encode(lake.Schema{Name: "names", Version: 1}, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 5 {
+		again, err := lake.Encode(lake.Schema{Name: "names", Version: 1}, rows)
+		if err != nil || !bytes.Equal(again, first) {
+			t.Fatal("other bytes", err)
+		}
+	}
+	c, err := groups(t, first).MetaData().RowGroup(0).ColumnChunk(0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.EncodingStats()); n != 2 { // of the dictionary's page, and of the pages that refer to it
+		t.Errorf("%d encodings of pages: %v", n, c.EncodingStats())
 	}
 }
 
