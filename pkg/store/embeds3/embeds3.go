@@ -34,8 +34,11 @@ type Server struct {
 	err      error
 }
 
+// slot is taken while the gateway runs.
+var slot = make(chan struct{}, 1)
+
 // Start serves dir, which is made if missing (owner only), on addr ("127.0.0.1:9000"; port 0 picks a free one), with
-// one account. A port in use is Conflict.
+// one account. A port in use is Conflict, and so is a second store in this process: Close the first.
 func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "object folder: %w", err).WithHint("choose a folder you may write to")
@@ -54,9 +57,18 @@ func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "object folder %s: %w", dir, err).WithHint("the file system must support extended attributes")
 	}
+	// The gateway allows one instance in a process, and one that was closed with a request in flight ends a little later.
+	select {
+	case slot <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-time.After(15 * time.Second):
+		return nil, survey.Errorf(survey.Conflict, "this process runs an object store already").WithHint("close it first")
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{Endpoint: "http://" + addr, cancel: cancel, done: make(chan error, 1)}
 	go func() {
+		defer func() { <-slot }()
 		s.done <- embedgw.RunVersityGW(ctx, exact{be}, &embedgw.Config{
 			RootUserAccess: accessKey, RootUserSecret: secretKey, Region: "us-east-1",
 			Ports: []string{addr}, MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
