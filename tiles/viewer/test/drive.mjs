@@ -44,6 +44,15 @@ try {
   check(c.files === files.length && c.accepted + c.rejected === c.files, `${files.length} files went in, ${c.accepted} + ${c.rejected} came out.`)
   if (c.rejected) await page.click('#uploads details summary')
   await page.waitForFunction(() => !document.querySelector('#uploads details[open]') || document.querySelector('#uploads .files li'), { timeout: 10_000 })
+  if (up.drives) { // the driver's own map
+    await page.waitForSelector('#covered:not([hidden])', { timeout: 15_000 })
+    await page.waitForFunction(() => window.covered?.loaded() && window.covered.queryRenderedFeatures({ layers: ['own'] }).length > 0, { timeout: 30_000 })
+      .catch(() => { throw new Missing('The map of what was covered shows no drive.') })
+    await page.$eval('#covered', (s) => s.scrollIntoView())
+    await page.screenshot({ path: out.replace(/\.png$/, '-covered.png') })
+    await page.select('#covered-days', '7')
+    await page.waitForFunction(() => document.getElementById('covered-what').textContent, { timeout: 10_000 })
+  }
   await page.screenshot({ path: out })
   const link = await page.$('#drives button:not([disabled])')
   check(link || !up.drives, 'No drive leads to the map.')

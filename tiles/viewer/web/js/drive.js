@@ -1,6 +1,7 @@
 // The driver's page: send footage, see the verdict on every file, find the drives on the map.
 
 import * as api from './api.js'
+import { covered } from './covered.js'
 import { $, el } from './dom.js'
 import * as f from './format.js'
 import { get, headers, session } from './session.js'
@@ -75,12 +76,17 @@ async function show() {
   }
 }
 
+let mine = []
+$('covered-days').addEventListener('change', () => covered(mine))
+
 // draw asks for the drives after the uploads: of an upload that is done, the drives are then at least as far as it says.
 async function draw() {
   const { uploads } = await get('v1/uploads?limit=50')
   const { drives } = await get('v1/drives?limit=100')
   $('uploads').replaceChildren(...(uploads.length ? uploads.map(uploadItem) : [el('p', { class: 'sub' }, 'Nothing sent yet.')]))
   $('drives').replaceChildren(...(drives.length ? drives.map(driveItem) : [el('p', { class: 'sub' }, 'Drives appear here once your footage was read.')]))
+  mine = drives
+  covered(drives)
   busy = uploads.some((u) => u.state === 'uploaded' || u.state === 'ingested') || drives.some((d) => d.state !== 'indexed' || d.frames.waiting > 0)
 }
 

@@ -81,6 +81,13 @@ export function style(theme, tiles) {
   return { version: 8, name: 'roadcomb', sources, layers, transition: { duration: 200, delay: 0 } }
 }
 
+// ownDrives puts a driver's lines, as GeoJSON, on top of a style.
+export function ownDrives(style, theme, lines) {
+  const line = (id, color, width) => ({ id, type: 'line', source: 'own', layout: { 'line-join': 'round', 'line-cap': 'round' },
+    paint: { 'line-color': color, 'line-width': ['interpolate', ['linear'], ['zoom'], 5, width / 2, 14, width, 18, 2 * width] } })
+  return { ...style, sources: { ...style.sources, own: { type: 'geojson', data: lines } }, layers: [...style.layers, line('own-casing', looks[theme].ring, 6), line('own', looks[theme].image, 3.5)] }
+}
+
 // streets are the ground of a city, quiet enough for the coverage to be seen on it.
 function streets(c) {
   const of = (layer, more) => ({ source: 'basemap', 'source-layer': layer, ...more })
