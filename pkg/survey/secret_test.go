@@ -30,6 +30,7 @@ func TestASecretIsNeverWritten(t *testing.T) {
 		By   map[string]survey.Secret
 		At   *survey.Secret
 	}
+	type element struct{ Key survey.Secret }
 	k := survey.Secret(hidden)
 	v := settings{"n", k, []survey.Secret{k}, map[string]survey.Secret{"a": k}, &k}
 	var out bytes.Buffer
@@ -43,7 +44,7 @@ func TestASecretIsNeverWritten(t *testing.T) {
 	}
 	for _, enc := range []func() ([]byte, error){
 		func() ([]byte, error) { return json.Marshal(v) },
-		func() ([]byte, error) { return xml.Marshal(struct{ Key survey.Secret }{k}) },
+		func() ([]byte, error) { return xml.Marshal(element{k}) },
 	} {
 		b, err := enc()
 		if err != nil {

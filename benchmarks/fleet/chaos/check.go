@@ -22,6 +22,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/benchmarks/fleet"
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -294,6 +295,16 @@ func digests(dir string) (map[string]digest, error) {
 		rel, err := filepath.Rel(dir, p)
 		if err != nil {
 			return err
+		}
+		if manifest, ok := strings.CutSuffix(p, ".sig"); ok { // over bytes that hold times, and each network has its own key
+			m, err := os.ReadFile(manifest)
+			if err != nil {
+				return err
+			}
+			if _, err := snapshot.Verify(m, b, nil); err != nil {
+				return fmt.Errorf("%s: %w", rel, err)
+			}
+			b = []byte("good")
 		}
 		name, b, err := timeless(filepath.ToSlash(rel), b)
 		out[name] = digest{survey.HashOf(b).String(), int64(len(b))}
