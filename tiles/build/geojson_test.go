@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -62,6 +63,77 @@ func TestEveryGeometryAndPropertyOfGeoJSONIsRead(t *testing.T) {
 	for i, typ := range []string{3: "Point", 4: "MultiPoint", 5: "LineString"} {
 		if i >= 3 && (got[i].Geometry.GeoJSONType() != typ || got[i].Properties["k"] != 1.0) {
 			t.Errorf("%d: %s %v", i, got[i].Geometry.GeoJSONType(), got[i].Properties)
+		}
+	}
+}
+
+// RFC 7946 wants outer rings to run counter-clockwise and holes clockwise, and most files do not care. In a tile the order
+// tells a hole from a part: outer rings have a positive area, with y down, and holes a negative one, whatever came in.
+func TestRingsOfAnyOrderComeOutWound(t *testing.T) {
+	outer := [][2]float64{{0, 0}, {10, 0}, {10, 10}, {0, 10}, {0, 0}}
+	hole := [][2]float64{{2, 2}, {8, 2}, {8, 8}, {2, 8}, {2, 2}}
+	far := [][2]float64{{20, 0}, {30, 0}, {25, 10}, {20, 0}}
+	turned := func(r [][2]float64, turn bool) [][2]float64 {
+		if turn {
+			r = slices.Clone(r)
+			slices.Reverse(r)
+		}
+		return r
+	}
+	var first orb.MultiPolygon
+	for turns := range 8 {
+		coordinates, err := json.Marshal([][][][2]float64{{turned(outer, turns&1 > 0), turned(hole, turns&2 > 0)}, {turned(far, turns&4 > 0)}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, _ := read(t, `{"type":"Feature","properties":{},"geometry":{"type":"MultiPolygon","coordinates":`+string(coordinates)+`}}`)
+		for _, l := range []build.Layer{{Name: "l", MinZoom: 3, MaxZoom: 3, Features: f}, {Name: "l", MinZoom: 3, MaxZoom: 3, Features: f, Whole: true}} {
+			tiles, _ := tilesOf(t, []build.Layer{l}, build.Options{})
+			got, ok := decode(t, tiles[archive.ID(3, 4, 3)])[0].Features[0].Geometry.(orb.MultiPolygon)
+			if !ok || len(got) != 2 || len(got[0]) != 2 || len(got[1]) != 1 {
+				t.Fatalf("turned %03b, whole %v: %v", turns, l.Whole, got)
+			}
+			if a, h, b := area(got[0][0]), area(got[0][1]), area(got[1][0]); a <= 0 || h >= 0 || b <= 0 {
+				t.Errorf("turned %03b, whole %v: areas %v, hole %v, %v", turns, l.Whole, a, h, b)
+			}
+			if first == nil {
+				first = got
+			}
+			for i, p := range got {
+				for k, r := range p {
+					if area(r) != area(first[i][k]) || r.Bound() != first[i][k].Bound() {
+						t.Errorf("turned %03b, whole %v: ring %v, want %v", turns, l.Whole, r, first[i][k])
+					}
+				}
+			}
+		}
+	}
+}
+
+// area is the surveyor's formula of the vector tile specification, twice the area: positive is clockwise on the screen.
+func area(r orb.Ring) (a float64) {
+	for i, p := range r {
+		q := r[(i+1)%len(r)]
+		a += p[0]*q[1] - q[0]*p[1]
+	}
+	return a
+}
+
+// A vector tile's ids are unsigned numbers, and browsers hold 53 bits: anything else that GeoJSON allows becomes no id, never
+// another one, and the feature stays.
+func TestIdsThatATileCannotHoldAreLeftOut(t *testing.T) {
+	for id, want := range map[string]any{
+		`7`: 7.0, `9007199254740991`: float64(1<<53 - 1),
+		`0`: nil, `-7`: nil, `"way/7"`: nil, `"7"`: nil, `"-7"`: nil, `1.5`: nil, `9007199254740993`: nil, `18446744073709551617`: nil, `null`: nil,
+	} {
+		f, skipped := read(t, `{"type":"Feature","id":`+id+`,"properties":{"name":"a"},"geometry":{"type":"Point","coordinates":[1,1]}}`)
+		if f.Len() != 1 || skipped != 0 {
+			t.Fatalf("id %s: %d features", id, f.Len())
+		}
+		tiles, _ := tilesOf(t, []build.Layer{{Name: "l", Features: f}}, build.Options{})
+		got := decode(t, tiles[0])[0].Features[0]
+		if got.ID != want || got.Properties["name"] != "a" {
+			t.Errorf("id %s became %#v, want %#v; %v", id, got.ID, want, got.Properties)
 		}
 	}
 }

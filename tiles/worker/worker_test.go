@@ -758,6 +758,52 @@ func TestRunsSideBySideAgree(t *testing.T) {
 	n.mustEqualRebuild("after runs side by side")
 }
 
+// A browser's numbers hold 53 bits and a cell has 64: cells go as hex strings, and no number or id in any tile is larger.
+func TestCellsInTilesAreStringsAndNoNumberIsTooLargeForABrowser(t *testing.T) {
+	n := newNetwork(t, testkit.DB(t))
+	id := n.drive(day, walk(rand.New(rand.NewPCG(9, 9)), 40), time.Second)
+	n.signs(id, rand.New(rand.NewPCG(9, 10)))
+	n.run()
+	tiles, _ := published(t, n.s)
+	cellsSeen := map[string]int{}
+	for k, gz := range tiles {
+		if strings.HasPrefix(k, "heat/") {
+			continue
+		}
+		b, err := archive.Gunzip([]byte(gz), 1<<24)
+		if err != nil {
+			t.Fatal(k, err)
+		}
+		ls, err := orbmvt.Unmarshal(b)
+		if err != nil {
+			t.Fatal(k, err)
+		}
+		for _, l := range ls {
+			for _, f := range l.Features {
+				if v, ok := f.ID.(float64); f.ID != nil && (!ok || v < 0 || v >= 1<<53) {
+					t.Fatalf("%s %s has id %v", k, l.Name, f.ID)
+				}
+				for name, v := range f.Properties {
+					if x, ok := v.(float64); ok && (x > 1<<53-1 || x < -(1<<53-1)) {
+						t.Fatalf("%s %s: %s is the number %v", k, l.Name, name, x)
+					}
+					if name != "h3" {
+						continue
+					}
+					s, _ := v.(string)
+					if c, err := survey.ParseCell(s); err != nil || c.String() != s {
+						t.Fatalf("%s %s: h3 is %#v: %v", k, l.Name, v, err)
+					}
+					cellsSeen[l.Name]++
+				}
+			}
+		}
+	}
+	if cellsSeen["coverage"] == 0 {
+		t.Fatalf("no cells: %v", cellsSeen)
+	}
+}
+
 func TestNothingOfAContributorIsInTheTiles(t *testing.T) {
 	n := newNetwork(t, testkit.DB(t))
 	n.drive(day, walk(rand.New(rand.NewPCG(8, 8)), 30), time.Second)
