@@ -66,7 +66,7 @@ else
 fi
 node readers.mjs "$out/datasets" "$work/ours.csv" "$work/sums.csv"
 if command -v ogrinfo >/dev/null && ogrinfo --formats 2>/dev/null | grep -qi '^ *parquet'; then
-  f=$(find "$out/datasets/frames" -name '*.parquet' | head -n 1)
+  f=$(find "$out/datasets/frames" -name '*.parquet' | sed -n 1p)
   ogrinfo -so "$f" "$(basename "$f" .parquet)" | grep -q 'Geometry: Point' || { echo "datasets: GDAL does not see points in $f"; exit 1; }
   echo "datasets: GDAL $(gdalinfo --version | cut -d' ' -f2 | tr -d ,) reads frames as points"
 else

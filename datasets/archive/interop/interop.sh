@@ -21,4 +21,4 @@ n=$("$rc" query --data "$work/out/datasets" --format csv "SELECT count(*) FROM f
 "$rc" archive export --from "$work/out" --drive "$drive" --to "$work/drive.car" 2>/dev/null
 node datasets/archive/interop/read.mjs "$work/all.car" "$frames"
 node datasets/archive/interop/read.mjs "$work/drive.car" "$n"
-"$rc" archive audit --from "$work/out" --beacon interop -k 20 2>/dev/null | "$rc" archive check - --root "$published" --beacon interop -k 20 | head -n 1
+"$rc" archive audit --from "$work/out" --beacon interop -k 20 2>/dev/null | "$rc" archive check - --root "$published" --beacon interop -k 20 | sed -n 1p
