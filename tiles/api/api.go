@@ -119,6 +119,12 @@ func cors(h http.Header) {
 	h.Set("Access-Control-Expose-Headers", corsExpose)
 }
 
+// open has an operation's answers, refusals among them, read by pages of any origin.
+func open(hc huma.Context, next func(huma.Context)) {
+	cors(httpx.ResponseHeader(hc))
+	next(hc)
+}
+
 func preflight(w http.ResponseWriter, _ *http.Request) {
 	h := w.Header()
 	cors(h)

@@ -245,7 +245,7 @@ func (s *Server) registerFrames(mux httpx.Mux, hapi huma.API) {
 	}
 	mux.HandleFunc("GET /v1/frames/{id}/image.jpg", s.image)
 	op := func(id, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"Map"},
+		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"Map"}, Middlewares: huma.Middlewares{open},
 			Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusServiceUnavailable}}
 	}
 	httpx.Handle(hapi, op("get-map", "/v1/map", "Totals, bounds and layers of the map"), func(ctx context.Context, _ *struct{}) (*answer[Overview], error) {

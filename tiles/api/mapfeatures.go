@@ -85,7 +85,7 @@ func (s *Server) registerFeatures(mux httpx.Mux, hapi huma.API) {
 	mux.HandleFunc("OPTIONS /v1/map-features", preflight)
 	mux.HandleFunc("OPTIONS /v1/map-features/", preflight)
 	op := func(id, method, path, summary string) huma.Operation {
-		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Map features"}, MaxBodyBytes: 1 << 20,
+		return huma.Operation{OperationID: id, Method: method, Path: path, Summary: summary, Tags: []string{"Map features"}, MaxBodyBytes: 1 << 20, Middlewares: huma.Middlewares{open},
 			Errors: []int{http.StatusBadRequest, http.StatusNotFound, http.StatusServiceUnavailable}}
 	}
 	httpx.Handle(hapi, op("list-map-features", http.MethodGet, "/v1/map-features", "Signs and the like in a box or around a point or line"), s.listFeatures)

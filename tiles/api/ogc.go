@@ -47,6 +47,7 @@ var ogcClasses = []string{
 }
 
 func (s *Server) registerOGC(mux httpx.Mux, hapi huma.API) {
+	mux.HandleFunc("OPTIONS "+ogcRoot, preflight) // a browser follows no redirect of a preflight
 	mux.HandleFunc("OPTIONS "+ogcRoot+"/", preflight)
 	op := func(id, path, summary string, h func(*http.Request, *view) (any, error)) {
 		handle := func(w http.ResponseWriter, r *http.Request) {

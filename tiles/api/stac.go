@@ -57,6 +57,7 @@ func (s *Server) link(rel, typ, path string, more ...string) object {
 }
 
 func (s *Server) registerSTAC(mux httpx.Mux, hapi huma.API) {
+	mux.HandleFunc("OPTIONS "+stacRoot, preflight) // a browser follows no redirect of a preflight
 	mux.HandleFunc("OPTIONS "+stacRoot+"/", preflight)
 	op := func(id, method, path, summary string, h func(*http.Request) (any, string, error)) {
 		handle := func(w http.ResponseWriter, r *http.Request) {

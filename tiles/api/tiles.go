@@ -30,6 +30,7 @@ func (s *Server) registerTiles(mux httpx.Mux, hapi huma.API) {
 	mux.HandleFunc("GET /v1/tiles/{file}", s.tileJSON)
 	mux.HandleFunc("GET /v1/tiles/{layer}/{z}/{x}/{y}", s.tile)
 	mux.HandleFunc("GET /v1/tiles/{layer}/v/{version}/{z}/{x}/{y}", s.tile)
+	mux.HandleFunc("OPTIONS /v1/tiles", preflight) // a browser follows no redirect of a preflight
 	mux.HandleFunc("OPTIONS /v1/tiles/", preflight)
 	documentTiles(hapi)
 }
