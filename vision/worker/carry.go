@@ -3,11 +3,13 @@ package worker
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"image"
 	"math"
 	"slices"
 	"time"
 
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -67,7 +69,45 @@ func (w *Worker) carry(ctx context.Context, s *shot) error {
 			s.boxes = append(s.boxes, c)
 		}
 	}
+	n.isLent = true
 	return nil
+}
+
+// loan is what a frame lends the next one, as it is kept for a later try.
+type loan struct {
+	Boxes []survey.Box `json:"boxes"`
+	Ages  []int        `json:"ages"`
+}
+
+// lend keeps what the frame was lent, so that the next try begins with it. A neighbour that is shown already cannot lend
+// it again: it knows what was found in it, but not what it had been lent itself, and with that how the loans of several
+// frames competed.
+func (s *shot) lend(ctx context.Context, tx *state.Tx) error {
+	if !s.isLent {
+		return nil
+	}
+	b, err := json.Marshal(loan{s.carried, s.ages})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO vision_carried (frame_id, carried) SELECT id, $2 FROM frames WHERE id = $1 AND state = 'pending'
+		ON CONFLICT (frame_id) DO UPDATE SET carried = excluded.carried`, string(s.id), string(b))
+	return err
+}
+
+// resume gives the first frame to show what it was lent in an earlier try. The neighbour that lent it is then not needed.
+func resume(shots []*shot) ([]*shot, error) {
+	i := slices.IndexFunc(shots, func(s *shot) bool { return !s.aside })
+	if i < 0 || shots[i].lent == "" {
+		return shots, nil
+	}
+	s := shots[i]
+	var l loan
+	if err := json.Unmarshal([]byte(s.lent), &l); err != nil || len(l.Boxes) != len(l.Ages) {
+		return nil, survey.Errorf(survey.Internal, "what frame %s was lent is damaged: %d boxes, %d ages: %v", s.id, len(l.Boxes), len(l.Ages), err)
+	}
+	s.carried, s.ages, s.isLent = l.Boxes, l.Ages, true
+	return shots[i:], nil
 }
 
 // unmatched gives the places in from of the boxes that have no partner in to: of the same class, at most twice as large

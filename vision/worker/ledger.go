@@ -27,7 +27,8 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 	if doneRun >= int64(a.Run) {
 		return nil, true, nil
 	}
-	rows, err := w.DB.Query(ctx, `SELECT id, part, seq, upload_id, path, object, film_pts_us, sha256, accuracy_mm, width, height, state, public_key, captured_at
+	rows, err := w.DB.Query(ctx, `SELECT id, part, seq, upload_id, path, object, film_pts_us, sha256, accuracy_mm, width, height, state, public_key, captured_at,
+		CASE WHEN $3 > 0 THEN '' ELSE COALESCE((SELECT c.carried FROM vision_carried c WHERE c.frame_id = frames.id), '') END
 		FROM frames WHERE drive_id = $1 AND (
 			part = $2 AND (state = 'pending' OR ($3 > 0 AND object <> '' AND state IN ('published', 'quarantined')))
 			OR object <> '' AND state IN ('pending', 'published') AND seq IN (
@@ -42,7 +43,7 @@ func (w *Worker) frames(ctx context.Context, a state.VisionArgs) (out []frame, d
 		var f frame
 		var id, upload, sha, st string
 		var part, seq, accuracy, width, height, captured int64
-		if err := rows.Scan(&id, &part, &seq, &upload, &f.path, &f.object, &f.filmPTS, &sha, &accuracy, &width, &height, &st, &f.publicKey, &captured); err != nil {
+		if err := rows.Scan(&id, &part, &seq, &upload, &f.path, &f.object, &f.filmPTS, &sha, &accuracy, &width, &height, &st, &f.publicKey, &captured, &f.lent); err != nil {
 			return nil, false, err
 		}
 		if f.sha, err = survey.ParseHash(sha); err != nil {
@@ -96,6 +97,9 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 		if _, err := tx.Exec(ctx, `DELETE FROM vision_parts_begun WHERE drive_id = $1 AND part = $2`, string(a.DriveID), a.Part); err != nil {
 			return err
 		}
+		if _, err := tx.Exec(ctx, `DELETE FROM vision_carried WHERE frame_id IN (SELECT id FROM frames WHERE drive_id = $1 AND part = $2)`, string(a.DriveID), a.Part); err != nil {
+			return err
+		}
 		if err := w.lookAlike(ctx, tx, a.DriveID); err != nil {
 			return err
 		}
@@ -113,14 +117,25 @@ func (w *Worker) commit(ctx context.Context, a state.VisionArgs, shots []*shot) 
 }
 
 // save records the frames of a first run that came to their end before the part failed, so that the next try goes on
-// from there: a part that takes longer than a job may last is done in several.
+// from there: a part that takes longer than a job may last is done in several. With them it keeps what the last of them
+// lent the first that is left, so that the result is that of one try.
 func (w *Worker) save(ctx context.Context, a state.VisionArgs, shots []*shot) error {
 	if a.Run > 0 {
 		return nil
 	}
 	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		left := false
 		for _, s := range shots {
-			if s.aside || s.err != nil || !s.verdict.Accepted && s.verdict.Reason == "" {
+			if s.aside {
+				continue
+			}
+			if s.err != nil || !s.verdict.Accepted && s.verdict.Reason == "" {
+				if !left {
+					if err := s.lend(ctx, tx); err != nil {
+						return err
+					}
+				}
+				left = true
 				continue
 			}
 			if _, err := w.record(ctx, tx, a.DriveID, s); err != nil {
@@ -179,6 +194,9 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, d survey.DriveID, s *
 		return false, err
 	}
 	if _, err := tx.Exec(ctx, `DELETE FROM vision_frames_begun WHERE frame_id = $1`, string(s.id)); err != nil {
+		return false, err
+	}
+	if _, err := tx.Exec(ctx, `DELETE FROM vision_carried WHERE frame_id = $1`, string(s.id)); err != nil {
 		return false, err
 	}
 	if st != survey.FramePublished {

@@ -92,7 +92,8 @@ type Worker struct {
 type frame struct {
 	id            survey.FrameID
 	part, seq     int
-	aside         bool // a neighbour of the frames at hand: looked at, not shown
+	aside         bool   // a neighbour of the frames at hand: looked at, not shown
+	lent          string // loan of the frame before in an earlier try, as JSON; "" if there was none
 	upload        survey.UploadID
 	path, object  string
 	filmPTS       int64
@@ -129,6 +130,7 @@ type shot struct {
 	sightings []survey.Sighting // beside the road
 	carried   []survey.Box      // from the frame before
 	ages      []int             // of the carried boxes, in frames since they were found
+	isLent    bool              // the frame before has lent what it has to lend
 	jpeg      []byte
 	key       string
 	pubHash   survey.Hash
@@ -191,7 +193,11 @@ func (w *Worker) Part(ctx context.Context, args state.VisionArgs) error {
 	if err != nil {
 		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
 	}
-	shots := line(frames)
+	shots, err := resume(line(frames))
+	if err != nil {
+		w.ended(context.WithoutCancel(ctx), args)
+		return fmt.Errorf("vision part %s/%d: %w", args.DriveID, args.Part, err)
+	}
 	if careful {
 		err = w.oneByOne(ctx, args, shots)
 	} else {

@@ -70,7 +70,12 @@ func newDrive(t testing.TB, images ...[]byte) *drive {
 
 func driveIn(t testing.TB, db *state.DB, images ...[]byte) *drive {
 	t.Helper()
-	d := &drive{t: t, db: db, st: testkit.S3(t), id: "0123456789abcdef0123456789abcdef"}
+	return driveOn(t, db, testkit.S3(t), images...)
+}
+
+func driveOn(t testing.TB, db *state.DB, st *store.Store, images ...[]byte) *drive {
+	t.Helper()
+	d := &drive{t: t, db: db, st: st, id: "0123456789abcdef0123456789abcdef"}
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
