@@ -104,6 +104,9 @@ type Trust struct {
 	// Sponsors lets a contributor whose drives are vouched for answer for newcomers with its own earnings; absent, nobody
 	// can.
 	Sponsors *Sponsors `json:"sponsors,omitempty"`
+	// Signed asks that whatever was decided about holds, corrections and enrolments is signed by the role that decided. It
+	// changes no amount; what is not signed so cannot be among the inputs.
+	Signed bool `json:"signed,omitempty"`
 }
 
 // Sponsors bounds what one contributor may answer for.

@@ -5,6 +5,7 @@
 //	ruleset.json           the numbers (input)
 //	contributions.parquet  the published frames that count, by cell and capture time (input)
 //	drives.parquet         who recorded each drive and what was found about it (input)
+//	decisions.parquet      how holds of these drives ended, each signed by the role that decided (input)
 //	prior.parquet          when each of their cells was last received in an earlier epoch (input)
 //	spend.parquet          what customers spent on each cell (input)
 //	orders.parquet         the cells of work orders that were open (input)
@@ -12,6 +13,7 @@
 //	sponsors.parquet       which contributors answer for which newcomers (input)
 //	regions.parquet        the roads known in each region and how much of them is covered (input)
 //	corrections.parquet    what was decided about earlier epochs since the last close (input)
+//	signers.json           the public keys of the roles that signed one of these decisions (input)
 //	accounts.parquet       what each contributor had earned before, and where it is paid to (input)
 //	statement.parquet      for each cell, slot and contributor: what was earned and why (output)
 //	escrow.parquet         which drives the held amounts come from (output)
@@ -43,6 +45,8 @@ const (
 	RulesetName       = "ruleset.json"
 	ContributionsName = "contributions.parquet"
 	DrivesName        = "drives.parquet"
+	SignersName       = "signers.json"
+	DecisionsName     = "decisions.parquet"
 	PriorName         = "prior.parquet"
 	AccountsName      = "accounts.parquet"
 	SpendName         = "spend.parquet"
@@ -89,7 +93,8 @@ type Correction struct {
 	Amount      int64  `lake:"amount" unit:"base units" doc:"Positive for release and forfeit; of either sign for adjust."`
 	Reason      string `lake:"reason"`
 	Evidence    string `lake:"evidence" doc:"SHA-256 of the evidence record."`
-	DecidedBy   string `lake:"decided_by" doc:"Role and key that decided."`
+	DecidedBy   string `lake:"decided_by" doc:"Role and name, as role:name."`
+	Signature   string `lake:"signature" doc:"Ed25519 by the role's key (signers.json) over Message, hex."`
 }
 
 // Inputs is everything an epoch depends on.
@@ -98,6 +103,8 @@ type Inputs struct {
 	Ruleset       []byte // JSON, as published
 	Contributions Contributions
 	Drives        []rewards.Drive
+	Signers       Signers    // of the roles that signed any of Decisions and Corrections
+	Decisions     []Decision // about Drives
 	Prior         []rewards.Prior
 	Spend         []rewards.Spend
 	Orders        []rewards.Order
@@ -281,6 +288,7 @@ func ReservedAddress(c survey.ContributorID) merkle.Address {
 func (in *Inputs) Sort() {
 	in.Contributions.sort()
 	slices.SortFunc(in.Drives, func(a, b rewards.Drive) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(in.Decisions, func(a, b Decision) int { return cmp.Compare(a.Drive, b.Drive) })
 	slices.SortFunc(in.Prior, func(a, b rewards.Prior) int { return cmp.Compare(a.Cell, b.Cell) })
 	slices.SortFunc(in.Spend, func(a, b rewards.Spend) int { return cmp.Compare(a.Cell, b.Cell) })
 	slices.SortFunc(in.Orders, func(a, b rewards.Order) int {
@@ -321,6 +329,10 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 			slices.Sort(fs)
 			return driveRow{string(d.ID), string(d.Contributor), strings.Join(slices.Compact(fs), ","), string(d.Decision)}
 		})
+	case SignersName:
+		return encodeSigners(in.Signers)
+	case DecisionsName:
+		return lake.Encode(schema(name, "How holds of the drives ended, by whose word."), in.Decisions)
 	case PriorName:
 		return encode(name, "When cells were last received before the epoch.", in.Prior, func(p rewards.Prior) priorRow {
 			return priorRow{p.Cell, micro(p.ReceivedAt)}
@@ -359,11 +371,13 @@ func encode[From, Row any](name, doc string, from []From, row func(From) Row) ([
 
 // InputNames lists the inputs in the order in which they are frozen: each may depend on those before it.
 func InputNames() []string {
-	return []string{RulesetName, ContributionsName, DrivesName, PriorName, SpendName, OrdersName, ReviewsName, RegionsName, SponsorsName, CorrectionsName, AccountsName}
+	return []string{RulesetName, ContributionsName, DrivesName, DecisionsName, PriorName, SpendName, OrdersName, ReviewsName, RegionsName, SponsorsName, CorrectionsName, SignersName, AccountsName}
 }
 
 // optional reports an input that epochs may lack: those closed before it was known.
-func optional(name string) bool { return name == RegionsName || name == SponsorsName }
+func optional(name string) bool {
+	return name == RegionsName || name == SponsorsName || name == SignersName || name == DecisionsName
+}
 
 // ReadInputs decodes the input files of an epoch.
 func ReadInputs(e survey.Epoch, f Files) (Inputs, error) {
@@ -415,6 +429,10 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 			}
 			return d, nil
 		})
+	case SignersName:
+		in.Signers, err = decodeSigners(b)
+	case DecisionsName:
+		in.Decisions, err = decode(name, b, func(r Decision) (Decision, error) { return r, nil })
 	case PriorName:
 		in.Prior, err = decode(name, b, func(r priorRow) (rewards.Prior, error) {
 			return rewards.Prior{Cell: r.Cell, ReceivedAt: r.ReceivedAt.UnixMicro()}, nil

@@ -331,7 +331,7 @@ func regional(t testing.TB) (in record.Inputs, region survey.Cell) {
 	at := e.Start().Add(time.Hour)
 	in.Contributions.Add(record.Contribution{Frame: string(survey.NewFrameID(survey.HashOf([]byte("far")))), Drive: "drive0", Cell: cell + 1<<40,
 		CapturedAt: at, ReceivedAt: at, Heading: -1, Quality: 900_000})
-	in.Orders = nil
+	in.Orders, in.Corrections = nil, nil // these are not signed
 	region = cell.Parent(6)
 	in.Regions = []rewards.Region{{Cell: region, Road: 1_000_000, Covered: 60_000}}
 	in.Sort()

@@ -82,6 +82,13 @@ func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 	for _, name := range OutputNames() {
 		v.output(name, outputs[name], want[name])
 	}
+	rs, err := ruleset.Parse(in.Ruleset)
+	if err != nil {
+		return v.Report, err
+	}
+	for _, d := range in.unsigned(rs) {
+		v.add(d.File, d.Line, "%s", d.What)
+	}
 	if err := v.derived(in); err != nil {
 		return v.Report, err
 	}

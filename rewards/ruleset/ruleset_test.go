@@ -25,7 +25,7 @@ func TestV1IsWhatWasPublished(t *testing.T) {
 }
 
 func TestV2IsWhatWasPublished(t *testing.T) {
-	const published = "253ef37a14610395abd8a8b4032dd7c839257888fe878b658719a140779f8792"
+	const published = "be939ce3ac9e208762f9d881f4924464e12f5b079925d4d473524a8b65a38c4a"
 	rs, text, err := ruleset.For(survey.EpochOf(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)))
 	if err != nil {
 		t.Fatal(err)

@@ -87,18 +87,19 @@ func (w *Worker) openHolds(ctx context.Context, tx *state.Tx, in record.Inputs, 
 // settleHold enters a correction for each epoch that holds something of a drive that is decided on. The id makes a
 // second one for the same epoch impossible.
 func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID) error {
-	var st, evidence, contributor, reason, by string
-	if err := tx.QueryRow(ctx, `SELECT state, evidence, contributor_id, reason, decided_by FROM reward_holds WHERE drive_id = $1`, string(d)).
-		Scan(&st, &evidence, &contributor, &reason, &by); err != nil {
+	ds, err := decided(ctx, tx, "drive_id = $1", string(d))
+	if err != nil || len(ds) == 0 {
 		return err
 	}
+	by := ds[0]
+	if signers := w.Keys.Signers(); signers != nil {
+		if err := signers.Check(by.Message(), by.DecidedBy, by.Signature); err != nil {
+			return survey.Errorf(survey.Unauthorized, "the decision about drive %s: %w", d, err)
+		}
+	}
 	kind := record.CorrectionForfeit
-	switch st {
-	case HoldCleared:
+	if by.Decision == HoldCleared {
 		kind = record.CorrectionRelease
-	case HoldConfirmed:
-	default:
-		return nil
 	}
 	type held struct {
 		epoch  string
@@ -112,13 +113,22 @@ func (w *Worker) settleHold(ctx context.Context, tx *state.Tx, d survey.DriveID)
 	}
 	for _, h := range hs {
 		id := survey.HashOf([]byte("hold:" + h.epoch + ":" + string(d))).String()[:32]
-		if _, err := tx.Exec(ctx, `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, created_at)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO NOTHING`, id, contributor, h.epoch, string(kind), h.amount, reason,
-			survey.HashOf([]byte(evidence)).String(), by, state.Micros(w.now())); err != nil {
+		c := record.Correction{ID: id, Contributor: by.Contributor, Epoch: h.epoch, Kind: string(kind), Amount: h.amount, Reason: by.Reason, Evidence: by.Evidence, DecidedBy: by.DecidedBy}
+		if _, err := w.correct(ctx, tx, c); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// correct enters a correction, signed by the role that decided; one with the same id is left as it is.
+func (w *Worker) correct(ctx context.Context, tx *state.Tx, c record.Correction) (changed int64, err error) {
+	if c.Signature, err = w.Keys.sign(c.Message(), c.DecidedBy); err != nil {
+		return 0, err
+	}
+	return tx.Exec(ctx, `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, created_at, signature)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO NOTHING`, c.ID, c.Contributor, c.Epoch, c.Kind, c.Amount, c.Reason,
+		c.Evidence, c.DecidedBy, state.Micros(w.now()), c.Signature)
 }
 
 // found is one reason for a hold.
@@ -219,8 +229,8 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 	if clear {
 		to = HoldCleared
 	}
-	var st, evidence string
-	err := tx.QueryRow(ctx, `SELECT state, evidence FROM reward_holds WHERE drive_id = $1`, string(d)).Scan(&st, &evidence)
+	var st, evidence, contributor string
+	err := tx.QueryRow(ctx, `SELECT state, evidence, contributor_id FROM reward_holds WHERE drive_id = $1`, string(d)).Scan(&st, &evidence, &contributor)
 	switch {
 	case err == state.ErrNoRows:
 		return survey.Errorf(survey.NotFound, "drive %s is not held", d)
@@ -231,8 +241,14 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 	case st != HoldOpen && st != HoldAppealed:
 		return survey.Errorf(survey.Conflict, "drive %s is already %s", d, st)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE reward_holds SET state = $2, reason = $3, decided_by = $4, decided_at = $5 WHERE drive_id = $1`,
-		string(d), to, reason, by, state.Micros(w.now())); err != nil {
+	now := state.Micros(w.now())
+	r := record.Decision{Drive: string(d), Contributor: contributor, Decision: to, Reason: reason, Evidence: survey.HashOf([]byte(evidence)).String(), DecidedBy: by, DecidedAt: state.Time(now)}
+	signature, err := w.Keys.sign(r.Message(), by)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE reward_holds SET state = $2, reason = $3, decided_by = $4, decided_at = $5, signature = $6 WHERE drive_id = $1`,
+		string(d), to, reason, by, now, signature); err != nil {
 		return err
 	}
 	if !clear { // a sponsor who was wrong about a newcomer no longer answers for them
@@ -266,9 +282,15 @@ func (w *Worker) Enrol(ctx context.Context, c survey.ContributorID, deviceKey, b
 		if n == 0 {
 			return survey.Errorf(survey.NotFound, "there is no contributor %s", c)
 		}
-		if _, err := tx.Exec(ctx, `INSERT INTO reward_enrolled (contributor_id, device_key, enrolled_by, reason, enrolled_at) VALUES ($1, $2, $3, $4, $5)
-			ON CONFLICT (contributor_id, device_key) DO UPDATE SET enrolled_by = excluded.enrolled_by, reason = excluded.reason, enrolled_at = excluded.enrolled_at, revoked_at = 0
-			WHERE reward_enrolled.revoked_at <> 0`, string(c), deviceKey, by, reason, state.Micros(w.now())); err != nil {
+		now := state.Micros(w.now())
+		signature, err := w.Keys.sign(record.EnrolmentMessage(c, deviceKey, by, reason, now, 0), by)
+		if err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `INSERT INTO reward_enrolled (contributor_id, device_key, enrolled_by, reason, enrolled_at, signature) VALUES ($1, $2, $3, $4, $5, $6)
+			ON CONFLICT (contributor_id, device_key) DO UPDATE SET enrolled_by = excluded.enrolled_by, reason = excluded.reason, enrolled_at = excluded.enrolled_at,
+				signature = excluded.signature, revoked_at = 0
+			WHERE reward_enrolled.revoked_at <> 0 OR reward_enrolled.signature = ''`, string(c), deviceKey, by, reason, now, signature); err != nil {
 			return err
 		}
 		held, err := query(ctx, tx, func(scan func(...any) error) (h string, err error) { return h, scan(&h) },
@@ -466,12 +488,23 @@ func (w *Worker) Holds(ctx context.Context, state string, limit int) ([]Hold, er
 // Dismiss ends an enrolment: uploads completed from now on are not vouched for by it. by, unless it is empty, is who must
 // have begun it.
 func (w *Worker) Dismiss(ctx context.Context, c survey.ContributorID, deviceKey, by string) error {
-	n, err := w.DB.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3 WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0 AND ($4 = '' OR enrolled_by = $4)`,
-		string(c), deviceKey, state.Micros(w.now()), by)
-	if err == nil && n == 0 {
-		err = survey.Errorf(survey.NotFound, "contributor %s is not enrolled with device key %q", c, deviceKey).WithHint("a fleet ends what it began itself")
-	}
-	return err
+	return w.DB.Tx(ctx, func(tx *state.Tx) error {
+		var e enrolment
+		err := tx.QueryRow(ctx, `SELECT contributor_id, device_key, enrolled_by, reason, enrolled_at FROM reward_enrolled
+			WHERE contributor_id = $1 AND device_key = $2 AND revoked_at = 0`, string(c), deviceKey).Scan(&e.Contributor, &e.DeviceKey, &e.By, &e.Reason, &e.At)
+		if err == state.ErrNoRows || err == nil && by != "" && e.By != by {
+			return survey.Errorf(survey.NotFound, "contributor %s is not enrolled with device key %q", c, deviceKey).WithHint("a fleet ends what it began itself")
+		}
+		if err != nil {
+			return err
+		}
+		e.RevokedAt = state.Micros(w.now())
+		if e.signature, err = w.Keys.sign(e.message(), e.By); err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE reward_enrolled SET revoked_at = $3, signature = $4 WHERE contributor_id = $1 AND device_key = $2`, string(c), deviceKey, e.RevokedAt, e.signature)
+		return err
+	})
 }
 
 // Lapse decides the holds whose deadline has passed: unanswered ones are confirmed, unheard appeals are cleared, except
@@ -548,8 +581,8 @@ func (w *Worker) Adjust(ctx context.Context, c record.Correction) error {
 		if n == 0 || m == 0 {
 			return survey.Errorf(survey.NotFound, "epoch %s is not closed, or there is no contributor %s", e, c.Contributor)
 		}
-		changed, err := tx.Exec(ctx, `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, created_at)
-			VALUES ($1, $2, $3, 'adjust', $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING`, c.ID, c.Contributor, e.String(), c.Amount, c.Reason, c.Evidence, c.DecidedBy, state.Micros(w.now()))
+		c.Epoch, c.Kind = e.String(), string(record.CorrectionAdjust)
+		changed, err := w.correct(ctx, tx, c)
 		if err != nil || changed == 1 {
 			return err
 		}

@@ -38,6 +38,8 @@ type Worker struct {
 	Regions func(ctx context.Context, resolution int, from, to time.Time) ([]rewards.Region, error)
 	// AppealTime is how long a contributor has to appeal against a hold for a finding; 0 means 14 days.
 	AppealTime time.Duration
+	// Keys sign what is decided, and check it at a close. A ruleset that asks for signatures needs them.
+	Keys Keys
 	// NewcomerTime is how long earnings wait that are held only because nobody vouches for them, or as a bond for a
 	// newcomer; 0 means 26 weeks.
 	NewcomerTime time.Duration
@@ -251,6 +253,9 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 				return nil, in, fmt.Errorf("gather %s: %w", name, err)
 			}
 			in.Sort()
+			if err := w.signed(ctx, name, in); err != nil {
+				return nil, in, err
+			}
 			if b, err = in.EncodeInput(name); err != nil {
 				return nil, in, err
 			}
@@ -280,6 +285,34 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 	return f, in, nil
 }
 
+// signed refuses what was decided without its role's signature before it is frozen, so that the close can go on once
+// somebody has looked.
+func (w *Worker) signed(ctx context.Context, name string, in record.Inputs) error {
+	if name != record.DrivesName && name != record.DecisionsName && name != record.CorrectionsName {
+		return nil
+	}
+	rs, err := ruleset.Parse(in.Ruleset)
+	if err != nil {
+		return err
+	}
+	in.Signers = w.Keys.Signers()
+	if name == record.DrivesName { // the decisions are read with the drives, so that both are of one mind
+		if err := w.checkEnrolled(ctx, rs); err != nil {
+			return err
+		}
+		in.Decisions = nil
+		if err := w.gather(ctx, record.DecisionsName, &in); err != nil {
+			return err
+		}
+	}
+	if rs.Trust.Signed && len(in.Decisions)+len(in.Corrections) > 0 {
+		if err := w.Keys.check(); err != nil {
+			return err
+		}
+	}
+	return in.CheckSigned(rs)
+}
+
 // gather reads the rows of one input from state.
 func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (err error) {
 	switch name {
@@ -291,6 +324,27 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 		if in.Drives, err = w.drives(ctx, in.Contributions.Drives()); err == nil {
 			err = in.Derive()
 		}
+	case record.SignersName:
+		// Only those that signed something here: an epoch without decisions has the same bytes on every network.
+		all := w.Keys.Signers()
+		in.Signers = record.Signers{}
+		use := func(decidedBy string) {
+			if role := record.RoleOf(decidedBy); all[role] != "" {
+				in.Signers[role] = all[role]
+			}
+		}
+		for _, d := range in.Decisions {
+			use(d.DecidedBy)
+		}
+		for _, c := range in.Corrections {
+			use(c.DecidedBy)
+		}
+	case record.DecisionsName:
+		err = each(in.Contributions.Drives(), func(marks string, args []any) error {
+			ds, err := decided(ctx, w.DB, "drive_id IN ("+marks+")", args...)
+			in.Decisions = append(in.Decisions, ds...)
+			return err
+		})
 	case record.PriorName:
 		in.Prior, err = w.prior(ctx, in.Contributions.Cells())
 	case record.SpendName:
@@ -316,9 +370,7 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 			return s, scan(&s.Newcomer, &s.Sponsor)
 		}, `SELECT newcomer_id, sponsor_id FROM reward_sponsors WHERE ended_at = 0`)
 	case record.CorrectionsName:
-		in.Corrections, err = query(ctx, w.DB, func(scan func(...any) error) (c record.Correction, err error) {
-			return c, scan(&c.ID, &c.Contributor, &c.Epoch, &c.Kind, &c.Amount, &c.Reason, &c.Evidence, &c.DecidedBy)
-		}, `SELECT id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by FROM corrections WHERE applied_epoch = ''`)
+		in.Corrections, err = unapplied(ctx, w.DB)
 	case record.AccountsName:
 		in.Accounts, err = w.accounts(ctx, in)
 	default:

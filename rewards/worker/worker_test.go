@@ -49,7 +49,8 @@ func newBench(t testing.TB) *bench { return newBenchOn(t, testkit.DB(t)) }
 
 func newBenchOn(t testing.TB, db *state.DB) *bench {
 	b := &bench{TB: t, ctx: context.Background(), now: epoch.End().Add(72 * time.Hour)}
-	b.w = worker.Worker{DB: db, Store: testkit.S3(t), Clock: func() time.Time { return b.now }}
+	b.w = worker.Worker{DB: db, Store: testkit.S3(t), Clock: func() time.Time { return b.now },
+		Keys: worker.NewKeys(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))}
 	b.exec(`INSERT INTO contributors (id, payout_address, created_at) VALUES ($1, '', 1), ($2, '0x2222222222222222222222222222222222222222', 1)`, ann, ben)
 	return b
 }
@@ -411,13 +412,13 @@ func heldEarningsWaitForTheDecisionAndAreThenBookedOnce(t *testing.T, db *state.
 	if err := b.w.Appeal(ctx, ben, survey.DriveID(bad), "I drive this way every day"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "trust:1", "another tyre pressure"); err != nil {
+	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "operator:anna", "another tyre pressure"); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "trust:1", "again"); err != nil {
+	if err := b.w.Decide(ctx, survey.DriveID(bad), true, "operator:anna", "again"); err != nil {
 		t.Errorf("the same decision again: %v", err)
 	}
-	if err := b.w.Decide(ctx, survey.DriveID(bad), false, "trust:1", "no"); survey.KindOf(err) != survey.Conflict {
+	if err := b.w.Decide(ctx, survey.DriveID(bad), false, "operator:anna", "no"); survey.KindOf(err) != survey.Conflict {
 		t.Errorf("the other decision: %v", err)
 	}
 	// ann never answers.
@@ -462,7 +463,7 @@ func adjustmentsOrdersSpendAndReviewsReachTheEpoch(t *testing.T, db *state.DB) {
 	if n := b.count(`SELECT COUNT(*) FROM work_orders WHERE state = 'filled' AND epoch = $1`, epoch.String()); n != 1 {
 		t.Errorf("%d orders filled", n)
 	}
-	fix := record.Correction{ID: "x", Contributor: ann, Epoch: epoch.String(), Amount: 5, Reason: "counted wrong", DecidedBy: "trust:1"}
+	fix := record.Correction{ID: "x", Contributor: ann, Epoch: epoch.String(), Amount: 5, Reason: "counted wrong", DecidedBy: "operator:anna"}
 	for range 2 {
 		if err := b.w.Adjust(b.ctx, fix); err != nil {
 			t.Fatal(err)
@@ -611,10 +612,10 @@ func whatNothingVouchesForIsHeldUntilTheContributorIsEnrolled(t *testing.T, db *
 	}
 	next := e.Next()
 	b.drive(ann, next.Start().Add(time.Hour), 2) // vouched for from the start
+	b.now = next.Start().Add(2 * time.Hour)
 	if err := b.w.Dismiss(b.ctx, ann, "", ""); err != nil {
 		t.Fatal(err)
 	}
-	b.exec(`UPDATE reward_enrolled SET revoked_at = $1 WHERE device_key = ''`, state.Micros(next.Start().Add(2*time.Hour)))
 	late := b.drive(ann, next.Start().Add(30*time.Hour), 2)
 	b.now = next.End().Add(72 * time.Hour)
 	b.close(next)
@@ -833,5 +834,71 @@ func TestASponsorWhoWasWrongPaysAndMayNotAnswerAgain(t *testing.T) {
 	b.verify(e.Next(), b.read(e))
 	if a := b.allocations(e.Next())[ben]; a.Escrow != 0 || a.Corrected != 0 {
 		t.Errorf("the bond is not forfeited: %+v", a)
+	}
+}
+
+// Whoever can write to the database cannot be paid by it.
+func TestRowsChangedByHandPayNobody(t *testing.T) {
+	testkit.Engines(t, rowsChangedByHandPayNobody)
+}
+
+func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
+	b := newBenchOn(t, db)
+	start := time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC)
+	e := survey.EpochOf(start)
+	b.now = start
+	if _, err := b.w.Enrol(b.ctx, ben, "", "operator:anna", "city van"); err != nil {
+		t.Fatal(err)
+	}
+	b.apart(b.drive(ben, start.Add(time.Hour), 3))
+	b.apart(b.drive(ann, start.Add(2*time.Hour), 3))
+	b.now = e.End().Add(72 * time.Hour)
+	b.close(e)
+	b.verify(e, nil)
+	// Frames of a doubted drive, and a correction, for the next epoch.
+	next := e.Next()
+	late := b.apart(b.drive(ben, next.Start().Add(time.Hour), 3))
+	b.exec(`INSERT INTO findings (drive_id, kind, score_ppm, evidence, found_at) VALUES ($1, 'two_places', 900000, '{}', 1)`, late)
+	if err := b.w.Adjust(b.ctx, record.Correction{ID: "fix", Contributor: ben, Epoch: e.String(), Amount: 5, Reason: "counted wrong", DecidedBy: "admin:root"}); err != nil {
+		t.Fatal(err)
+	}
+	b.now = next.End().Add(72 * time.Hour)
+	for _, c := range []struct{ what, by, undo string }{
+		{"an enrolment", `INSERT INTO reward_enrolled (contributor_id, enrolled_by, reason, enrolled_at) VALUES ('` + ann + `', 'operator:anna', 'x', 1)`,
+			`DELETE FROM reward_enrolled WHERE contributor_id = '` + ann + `'`},
+		{"an enrolment that goes on", `UPDATE reward_enrolled SET enrolled_at = enrolled_at - 1 WHERE contributor_id = '` + ben + `'`,
+			`UPDATE reward_enrolled SET enrolled_at = enrolled_at + 1 WHERE contributor_id = '` + ben + `'`},
+		{"a release", `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at, reason, decided_by, decided_at) VALUES ('` + late + `', '` + ben + `', 'cleared', '[]', 1, 1, 'x', 'operator:anna', 1)`,
+			`DELETE FROM reward_holds WHERE drive_id = '` + late + `'`},
+		{"a correction", `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, decided_by, created_at) VALUES ('mine', '` + ann + `', '` + e.String() + `', 'adjust', 1000, 'x', 'admin:root', 1)`,
+			`DELETE FROM corrections WHERE id = 'mine'`},
+		{"an amount", `UPDATE corrections SET amount = 500 WHERE id = 'fix'`, `UPDATE corrections SET amount = 5 WHERE id = 'fix'`},
+		{"a role", `UPDATE corrections SET decided_by = 'operator:root' WHERE id = 'fix'`, `UPDATE corrections SET decided_by = 'admin:root' WHERE id = 'fix'`},
+	} {
+		b.exec(c.by)
+		if err := b.w.Close(b.ctx, next); survey.KindOf(err) != survey.Unauthorized {
+			t.Errorf("%s by hand: %v", c.what, err)
+		}
+		if us, err := b.w.Sign(b.ctx, "admin:root", true); err != nil || len(us) != 1 {
+			t.Errorf("%s by hand is listed as %v: %v", c.what, us, err)
+		}
+		b.exec(c.undo)
+	}
+	m := b.close(next)
+	b.verify(next, b.read(e))
+	if m.Corrected != 5 {
+		t.Errorf("corrected %d", int64(m.Corrected))
+	}
+	// A role that decides nothing has no key.
+	if err := b.w.Decide(b.ctx, survey.DriveID(late), true, "auditor:eve", "mine"); survey.KindOf(err) != survey.Unauthorized {
+		t.Errorf("an auditor: %v", err)
+	}
+	// What was decided before there were signatures is signed once somebody answers for it.
+	b.exec(`UPDATE reward_enrolled SET signature = ''`)
+	if us, err := b.w.Sign(b.ctx, "admin:root", false); err != nil || len(us) != 1 {
+		t.Errorf("%v %v", us, err)
+	}
+	if us, err := b.w.Sign(b.ctx, "admin:root", false); err != nil || len(us) != 0 {
+		t.Errorf("%v %v", us, err)
 	}
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	rewardsworker "github.com/roadcomb/roadcomb/rewards/worker"
 	"github.com/roadcomb/roadcomb/tiles/archive"
 )
 
@@ -77,7 +78,8 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 	}
 	defer func() { err = errors.Join(err, p.close()) }()
 
-	if c.SigningKey == "" { // the work folder's own key is nobody's
+	p.rewards.Keys = rewardsworker.NewKeys(p.secrets.signer()) // of this store alone, whichever key signs the snapshot
+	if c.SigningKey == "" {                                    // the work folder's own key is nobody's
 		p.signing, p.datasets.Key = nil, nil
 	}
 	// Received is a function of the footage, not of the day of the run, so that two runs agree to the byte.

@@ -96,21 +96,35 @@ func (c *settledOn) Claimed(ctx context.Context, a merkle.Address) (survey.Amoun
 	return b.Claimed, err
 }
 
+// deskSettings say which database, and which key signs what is decided about it.
+type deskSettings struct {
+	stateSettings
+	SigningKey survey.Secret `help:"The network's Ed25519 key: signing_key of its secrets.json, where this data folder has another one." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
+}
+
 // withDesk opens the database for what operators do about rewards.
-func (s stateSettings) withDesk(ctx context.Context, e *environ, fn func(*state.DB, *worker.Worker) error) error {
+func (s deskSettings) withDesk(ctx context.Context, e *environ, fn func(*state.DB, *worker.Worker) error) error {
 	db, err := s.open(ctx, e)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	return fn(db, &worker.Worker{DB: db, Log: e.log})
+	secrets, err := loadSecrets(s.Home)
+	if err != nil {
+		return err
+	}
+	key, _, _, err := networkKey(ctx, db, secrets, s.SigningKey)
+	if err != nil {
+		return err
+	}
+	return fn(db, &worker.Worker{DB: db, Log: e.log, Keys: worker.NewKeys(key)})
 }
 
 // decider names who sits at the command line, as the audit log does.
 func decider() string { return string(shell().Role) + ":" + shell().Name }
 
 type rewardsHoldsCmd struct {
-	stateSettings
+	deskSettings
 	Only  string `help:"In which state." enum:"open,appealed,cleared,confirmed" default:"open"`
 	Limit int    `help:"At most so many." default:"100"`
 	JSON  bool   `help:"As JSON, with the whole evidence."`
@@ -135,7 +149,7 @@ func (c *rewardsHoldsCmd) Run(ctx context.Context, e *environ) error {
 }
 
 type rewardsDecideCmd struct {
-	stateSettings
+	deskSettings
 	Decision string `arg:"" help:"clear: what is held is paid; confirm: it is forfeited and never minted." enum:"clear,confirm"`
 	Drive    string `arg:"" help:"Drive id, as rewards holds shows it."`
 	Reason   string `help:"Why; the contributor sees it." required:""`
@@ -154,7 +168,7 @@ func (c *rewardsDecideCmd) Run(ctx context.Context, e *environ) error {
 }
 
 type rewardsEnrolCmd struct {
-	stateSettings
+	deskSettings
 	Contributor string `arg:"" help:"Contributor id."`
 	DeviceKey   string `help:"Only uploads that this device key signed." placeholder:"HEX"`
 	Reason      string `help:"Why you answer for them." required:""`
@@ -173,7 +187,7 @@ func (c *rewardsEnrolCmd) Run(ctx context.Context, e *environ) error {
 }
 
 type rewardsSponsorCmd struct {
-	stateSettings
+	deskSettings
 	Sponsor  string `arg:"" help:"Contributor id of the enrolled driver who answers."`
 	Newcomer string `arg:"" help:"Contributor id of the newcomer."`
 	End      bool   `help:"End it: nothing more of the newcomer is paid on this driver's word."`
@@ -195,7 +209,7 @@ func (c *rewardsSponsorCmd) Run(ctx context.Context, e *environ) error {
 }
 
 type rewardsDismissCmd struct {
-	stateSettings
+	deskSettings
 	Contributor string `arg:"" help:"Contributor id."`
 	DeviceKey   string `help:"The enrolment of this device key." placeholder:"HEX"`
 }
@@ -208,8 +222,34 @@ func (c *rewardsDismissCmd) Run(ctx context.Context, e *environ) error {
 	})
 }
 
+type rewardsSignCmd struct {
+	deskSettings
+	DryRun bool `help:"List what would be signed, and sign nothing." default:"true" negatable:""`
+}
+
+func (rewardsSignCmd) Help() string {
+	return "What was decided before decisions were signed, and what somebody changed in the database by hand, bears no valid signature, and no week closes on it. Look at each line: with --no-dry-run you answer for all of them."
+}
+
+func (c *rewardsSignCmd) Run(ctx context.Context, e *environ) error {
+	return c.withDesk(ctx, e, func(db *state.DB, w *worker.Worker) error {
+		list := func() (string, error) {
+			us, err := w.Sign(ctx, decider(), c.DryRun)
+			for _, u := range us {
+				fmt.Fprintf(e.stdout, "%s: %s\n", u.What, u.Why)
+			}
+			return fmt.Sprintf("%d signed", len(us)), err
+		}
+		if c.DryRun {
+			_, err := list()
+			return err
+		}
+		return audited(ctx, e, db, "rewards.sign", "decisions", list)
+	})
+}
+
 type rewardsAdjustCmd struct {
-	stateSettings
+	deskSettings
 	ID          string `arg:"" help:"Your name for this entry; a repeat with the same content changes nothing."`
 	Contributor string `arg:"" help:"Contributor id."`
 	Epoch       string `arg:"" help:"The closed epoch it is about."`

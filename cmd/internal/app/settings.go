@@ -94,7 +94,7 @@ type secrets struct {
 	S3Secret    survey.Secret `json:"s3_secret"`
 	DriverToken survey.Secret `json:"driver_token"` // of the local contributor
 	Operator    survey.Secret `json:"operator_token"`
-	SigningKey  survey.Secret `json:"signing_key"` // Ed25519 seed in base64: signs snapshots and archive
+	SigningKey  survey.Secret `json:"signing_key"` // Ed25519 seed in base64: signs snapshots and archive; the keys that sign decisions about rewards derive from it
 }
 
 // signer is the network's key. It is nil for secrets that hold none.

@@ -48,30 +48,40 @@ func publicText(key ed25519.PrivateKey) string {
 // A network has one: the first process to run pins it, and a process whose key is another signs nothing, because its
 // signatures would say nothing to those who know the network's key.
 func (p *platform) openSigning(ctx context.Context) error {
-	key := p.secrets.signer()
-	if p.set.SigningKey != "" {
-		var err error
-		if key, err = parseSigningKey(p.set.SigningKey); err != nil {
-			return err
+	key, own, pinned, err := networkKey(ctx, p.db, p.secrets, p.set.SigningKey)
+	if err != nil {
+		return err
+	}
+	if p.signing = key; key == nil {
+		p.log.Warn("this process signs no snapshots, and nothing about rewards: its key is not the network's", "network", pinned, "this", own,
+			"hint", "set ROADCOMB_SIGNING_KEY to signing_key of the network's secrets.json")
+	}
+	return nil
+}
+
+// networkKey is the key that was given, or that of the secrets, when it is the network's; nil when it is another one, whose
+// public half own is. The first key that a network sees becomes its own: pinned is its public half.
+func networkKey(ctx context.Context, db *state.DB, sec secrets, given survey.Secret) (key ed25519.PrivateKey, own, pinned string, err error) {
+	key = sec.signer()
+	if given != "" {
+		if key, err = parseSigningKey(given); err != nil {
+			return nil, "", "", err
 		}
 	}
-	var pinned string
-	err := p.db.Tx(ctx, func(tx *state.Tx) error {
+	err = db.Tx(ctx, func(tx *state.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, signingPin, publicText(key)); err != nil {
 			return err
 		}
 		return tx.QueryRow(ctx, `SELECT value FROM meta WHERE key = $1`, signingPin).Scan(&pinned)
 	})
 	if err != nil {
-		return fmt.Errorf("signing key: %w", err)
+		return nil, "", "", fmt.Errorf("signing key: %w", err)
 	}
-	if pinned == publicText(key) {
-		p.signing = key
-		return nil
+	own = publicText(key)
+	if pinned != own {
+		key = nil
 	}
-	p.log.Warn("this process signs no snapshots: its key is not the network's", "network", pinned, "this", publicText(key),
-		"hint", "set ROADCOMB_SIGNING_KEY to signing_key of the network's secrets.json")
-	return nil
+	return key, own, pinned, nil
 }
 
 type datasetsCmd struct {
@@ -163,7 +173,7 @@ func (c *datasetsVerifyCmd) verify(ctx context.Context, e *environ, manifest, si
 
 type datasetsKeyCmd struct {
 	settings
-	Replace bool `help:"From now on sign with the key of this data folder, or of --signing-key. Tell those who verify."`
+	Replace bool `help:"From now on sign with the key of this data folder, or of --signing-key. Tell those who verify, and sign again what was decided about rewards (rewards sign)."`
 }
 
 func (datasetsKeyCmd) Help() string {
