@@ -66,8 +66,13 @@ func inABrowser(t *testing.T, script string, args ...string) {
 }
 
 // The page in a real browser: the map draws, a click opens a cell, the redacted frame shows, and so does a sign in its
-// frames.
+// frames; the slider of time takes older cells off the map.
 func TestMapInABrowser(t *testing.T) { inABrowser(t, "test/map.mjs") }
+
+// The same on a phone in the dark, where the legend begins closed and opens by keyboard.
+func TestMapOnAPhoneInTheDarkInABrowser(t *testing.T) {
+	inABrowser(t, "test/map.mjs", "--width", "390", "--height", "844", "--dark")
+}
 
 // A contributor's weeks and statement, on a phone in the dark.
 func TestRewardsInABrowser(t *testing.T) {

@@ -1,9 +1,9 @@
 // Opens the map at URL, waits until it is drawn, counts what is on screen, clicks a cell and waits for its redacted
-// frame; saves a screenshot.
+// frame; opens a phone's legend by keyboard, turns dark to light and back, and moves the slider of time; saves screenshots.
 //
 //   node test/map.mjs URL OUT.png [--width N --height N --dark]
 //
-// Prints one line of JSON: {"cells","sequences","images","features","cell","frame","width","height","idle_ms"}. Exits 1 with a
+// Prints one line of JSON: {"cells","sequences","images","features","since","cell","frame","width","height","idle_ms"}. Exits 1 with a
 // sentence when something is missing or the page reported a fault, 2 when called wrongly.
 import { parseArgs } from 'node:util'
 import { idle, open, ready } from './browser.mjs'
@@ -95,8 +95,59 @@ try {
     await page.screenshot({ path: out.replace(/\.png$/, '-sign.png') })
     await page.keyboard.press('Escape')
   }
+  // A phone's window keeps the legend closed until the keyboard opens it.
+  const opened = () => page.$eval('#legend details', (d) => d.open)
+  const phone = +values.width < 640
+  check(await opened() === !phone, phone ? 'The legend covers a phone\'s map from the start.' : 'The legend is closed.')
+  if (phone) {
+    check(!await page.$eval('#since', (s) => s.checkVisibility()), 'A closed legend shows its slider.')
+    for (let i = 0; i < 30 && !await page.evaluate(() => document.activeElement?.matches('#legend summary')); i++) await page.keyboard.press('Tab')
+    check(await page.evaluate(() => document.activeElement?.matches('#legend summary')), 'Tab does not come to the legend.')
+    await page.keyboard.press('Enter')
+    check(await opened() && await page.$eval('#since', (s) => s.checkVisibility()), 'Enter does not open the legend.')
+    const fits = await page.$eval('#legend', (l) => { const r = l.getBoundingClientRect(); return r.left >= 0 && r.right <= innerWidth && r.top >= 0 && r.bottom <= innerHeight })
+    check(fits, 'The open legend is larger than the window.')
+    check(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), 'The page is wider than the window.')
+  }
+
+  // Dark or light: the page, and the map with it.
+  const look = () => page.evaluate(() => ({
+    theme: document.documentElement.dataset.theme, land: JSON.stringify(window.roadcomb.map.getStyle().layers.find((l) => l.type === 'background')?.paint),
+    card: getComputedStyle(document.getElementById('legend')).backgroundColor, text: getComputedStyle(document.getElementById('legend')).color }))
+  const bright = (color) => { const [r, g, b] = color.match(/[\d.]+/g).map(Number); return r + g + b }
+  const was = await look()
+  check(was.theme === (values.dark ? 'dark' : 'light'), `The page is ${was.theme} when the system is not.`)
+  check((bright(was.card) < bright(was.text)) === values.dark, `The legend is ${was.text} on ${was.card}.`)
+  await page.click('#theme')
+  await idle(page)
+  const is = await look()
+  check(is.theme !== was.theme && is.land !== was.land && bright(is.card) < bright(is.text) !== values.dark, `The button does not turn the page and the map: ${JSON.stringify({ was, is })}`)
+  await page.click('#theme')
+  await idle(page)
+
+  // The slider leaves what was seen since its day: older cells go, and come back at its far left.
+  const cells = () => page.evaluate(() => {
+    const all = window.roadcomb.map.queryRenderedFeatures({ layers: ['coverage'] })
+    return { n: new Set(all.map((f) => f.properties.h3)).size, oldest: Math.min(...all.map((f) => f.properties.last_seen)) }
+  })
+  const slide = async (key, times = 1) => {
+    await page.focus('#since')
+    for (let i = 0; i < times; i++) await page.keyboard.press(key)
+    await page.evaluate(() => new Promise((done) => { const { map } = window.roadcomb; map.once('idle', done); map.triggerRepaint() }))
+  }
+  const all = await cells()
+  await slide('End')
+  await slide('ArrowLeft', 3)
+  const late = await cells(), day = await page.$eval('#since', (s) => s.value * 86400e3)
+  check(late.n > 0 && late.n < all.n && all.oldest < day && late.oldest >= day, `Since ${new Date(day).toISOString()} the map shows ${JSON.stringify(late)} of ${JSON.stringify(all)}.`)
+  check(await page.$eval('#since-text', (o) => o.textContent) !== 'any time', 'The legend does not say since when.')
+  await page.screenshot({ path: out.replace(/\.png$/, '-since.png') })
+  await slide('Home')
+  const back = await cells()
+  check(back.n === all.n && await page.$eval('#since-text', (o) => o.textContent) === 'any time', `At any time the map shows ${back.n} cells, before ${all.n}.`)
+
   check(faults.length === 0, `The page reported faults:\n  ${faults.join('\n  ')}`)
-  console.log(JSON.stringify({ ...seen, cell: point.h3, frame: new URL(shown.src).pathname.split('/').at(-2), width: shown.width, height: shown.height, idle_ms: idleMS }))
+  console.log(JSON.stringify({ ...seen, since: late.n, cell: point.h3, frame: new URL(shown.src).pathname.split('/').at(-2), width: shown.width, height: shown.height, idle_ms: idleMS }))
 } catch (err) {
   await page.screenshot({ path: out }).catch(() => {})
   const more = faults.length && !err.message.includes('faults') ? `\nThe page reported:\n  ${faults.join('\n  ')}` : ''
