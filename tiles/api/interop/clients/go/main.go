@@ -49,9 +49,7 @@ func main() {
 		if err != nil || page.JSON200 == nil {
 			log.Fatal(err, string(page.Body))
 		}
-		if page.JSON200.Frames != nil {
-			frames = append(frames, *page.JSON200.Frames...)
-		}
+		frames = append(frames, page.JSON200.Frames...)
 		if query.Cursor = page.JSON200.Next; query.Cursor == nil {
 			break
 		}
@@ -65,5 +63,5 @@ func main() {
 	if err != nil || signs.JSON200 == nil {
 		log.Fatal(err, string(signs.Body))
 	}
-	json.NewEncoder(os.Stdout).Encode(map[string]any{"found": quote.JSON200.Found, "frames": len(frames), "image": image.Header.Get("Content-Type"), "signs": len(*signs.JSON200.Features)})
+	json.NewEncoder(os.Stdout).Encode(map[string]any{"found": quote.JSON200.Found, "frames": len(frames), "image": image.Header.Get("Content-Type"), "signs": len(signs.JSON200.Features)})
 }
