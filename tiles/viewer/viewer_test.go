@@ -63,6 +63,9 @@ func inABrowser(t *testing.T, script string, args ...string) {
 	if st, err := os.Stat(out); err != nil || st.Size() < 10_000 {
 		t.Fatalf("screenshot: %v", err)
 	}
+	if strings.Contains(string(said), `"since":null`) {
+		t.Error("the town has one day only: the slider was not tried")
+	}
 }
 
 // The page in a real browser: the map draws, a click opens a cell, the redacted frame shows, and so does a sign in its
