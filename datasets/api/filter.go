@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -26,7 +27,7 @@ func (d Dialect) text(s string) string {
 	if d == ClickHouse {
 		return clickhouse.Literal(s)
 	}
-	return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+	return query.Literal(s)
 }
 
 func (d Dialect) time(t time.Time) string {

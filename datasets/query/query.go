@@ -8,7 +8,6 @@ package query
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -43,18 +43,6 @@ type Engine struct {
 	alloc    memory.Allocator
 }
 
-// snapshot is what the engine needs of snapshot.json.
-type snapshot struct {
-	Format   string `json:"format"`
-	Datasets map[string]struct {
-		Files []struct {
-			Path    string `json:"path"`
-			Bytes   int64  `json:"bytes"`
-			Version int    `json:"version"`
-		} `json:"files"`
-	} `json:"datasets"`
-}
-
 // Open opens a folder that holds snapshot.json and the files it names, as `roadcomb process` writes it (DIR/datasets).
 // A missing or shorter file is named. Close the engine.
 func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
@@ -62,16 +50,9 @@ func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := os.ReadFile(filepath.Join(dir, "snapshot.json"))
+	snap, _, _, err := snapshot.Load(dir)
 	if err != nil {
-		return nil, survey.Errorf(survey.NotFound, "datasets folder: %w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
-	}
-	var snap snapshot
-	if err := json.Unmarshal(b, &snap); err != nil {
-		return nil, survey.Errorf(survey.Invalid, "%s/snapshot.json: %w", dir, err)
-	}
-	if snap.Format != "roadcomb-snapshot/1" {
-		return nil, survey.Errorf(survey.Unsupported, "%s/snapshot.json has format %q; this version reads roadcomb-snapshot/1", dir, snap.Format).WithHint("use a newer roadcomb")
+		return nil, err
 	}
 	views, err := emptyViews()
 	if err != nil {
@@ -92,7 +73,7 @@ func Open(ctx context.Context, dir string, o Options) (*Engine, error) {
 			if err != nil || st.Size() != f.Bytes {
 				return nil, survey.Errorf(survey.Invalid, "file %s is missing or does not have its %d bytes", f.Path, f.Bytes).WithHint("copy the snapshot again")
 			}
-			paths = append(paths, literal(p))
+			paths = append(paths, Literal(p))
 			versions[f.Version] = true
 		}
 		if len(paths) == 0 {
@@ -155,7 +136,7 @@ func open(ctx context.Context, dir string, views map[string]string, o Options) (
 		set = append(set, views[name])
 	}
 	// The views are bound before the door closes; their files stay readable because their folder is allowed.
-	set = append(set, "SET allowed_directories = ["+literal(dir+string(filepath.Separator))+"]", "SET enable_external_access = false", "SET lock_configuration = true")
+	set = append(set, "SET allowed_directories = ["+Literal(dir+string(filepath.Separator))+"]", "SET enable_external_access = false", "SET lock_configuration = true")
 	for _, q := range set {
 		if _, err := c.ExecContext(ctx, q); err != nil {
 			e.Close()
@@ -227,7 +208,8 @@ func identifier(s string) bool {
 	return s != ""
 }
 
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
+// Literal is a string as DuckDB's SQL writes it.
+func Literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
 
 func (e *Engine) mem() memory.Allocator { return e.alloc }
 

@@ -14,6 +14,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
+	"maps"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -83,12 +86,30 @@ func Parse(b []byte) (Snapshot, error) {
 
 // Names lists the datasets in alphabetical order.
 func (s Snapshot) Names() []string {
-	names := make([]string, 0, len(s.Datasets))
-	for n := range s.Datasets {
-		names = append(names, n)
+	return slices.Sorted(maps.Keys(s.Datasets))
+}
+
+// Read reads the bytes of a manifest, and of its signature if there is one, from a folder of datasets. NotFound without a
+// manifest.
+func Read(dir string) (manifest, signature []byte, err error) {
+	if manifest, err = os.ReadFile(filepath.Join(dir, FileName)); err != nil {
+		return nil, nil, survey.Errorf(survey.NotFound, "datasets folder: %w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
 	}
-	slices.Sort(names)
-	return names
+	if signature, err = os.ReadFile(filepath.Join(dir, SignatureFileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, survey.Errorf(survey.Unavailable, "%w", err)
+	}
+	return manifest, signature, nil
+}
+
+// Load is Read, with the manifest parsed.
+func Load(dir string) (s Snapshot, manifest, signature []byte, err error) {
+	if manifest, signature, err = Read(dir); err != nil {
+		return s, nil, nil, err
+	}
+	if s, err = Parse(manifest); err != nil {
+		err = fmt.Errorf("%s: %w", filepath.Join(dir, FileName), err)
+	}
+	return s, manifest, signature, err
 }
 
 // Signature is a network's word that a manifest is its own, as it lies beside the manifest.

@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/datasets/query/fold"
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -140,13 +140,9 @@ func localParts(dir string) ([]fold.Part, error) {
 		return nil, err
 	}
 	var files []dataworker.File
-	b, err := os.ReadFile(filepath.Join(dir, "snapshot.json"))
+	snap, _, _, err := snapshot.Load(dir)
 	switch {
 	case err == nil:
-		var snap dataworker.Snapshot
-		if err := json.Unmarshal(b, &snap); err != nil {
-			return nil, survey.Errorf(survey.Invalid, "%s/snapshot.json: %w", dir, err)
-		}
 		files = snap.Datasets[schema.Observations.Name].Files
 	case errors.Is(err, fs.ErrNotExist):
 		if err := filepath.WalkDir(dir, func(path string, e fs.DirEntry, err error) error {
@@ -168,7 +164,7 @@ func localParts(dir string) ([]fold.Part, error) {
 			return nil, survey.Errorf(survey.NotFound, "observations: %w", err).WithHint("give --from a folder of observations")
 		}
 	default:
-		return nil, survey.Errorf(survey.NotFound, "observations: %w", err)
+		return nil, fmt.Errorf("observations: %w", err)
 	}
 	if len(files) == 0 {
 		return nil, survey.Errorf(survey.NotFound, "no observations in %s", dir).WithHint("give --from a folder with snapshot.json, or with Parquet files in folders named date=YYYY-MM-DD")

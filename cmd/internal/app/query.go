@@ -16,7 +16,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -32,7 +32,7 @@ func (s snapshotSettings) folder() (string, error) {
 		return s.Data, nil
 	}
 	dir := filepath.Join(s.Home, queriesFolder)
-	if _, err := os.Stat(filepath.Join(dir, "snapshot.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(dir, snapshot.FileName)); err != nil {
 		return "", survey.Errorf(survey.NotFound, "no datasets in %s", dir).WithHint("name a folder with --data, or the data folder of a network with --home; a network that just began has none before its first drive")
 	}
 	return dir, nil
@@ -90,13 +90,9 @@ func (c *queryCmd) answer(ctx context.Context, e *environ, out query.Rows) error
 		if err != nil {
 			return err
 		}
-		b, err := os.ReadFile(filepath.Join(dir, "snapshot.json"))
+		snap, _, _, err := snapshot.Load(dir)
 		if err != nil {
-			return survey.Errorf(survey.NotFound, "datasets folder: %w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
-		}
-		var snap dataworker.Snapshot
-		if err := json.Unmarshal(b, &snap); err != nil {
-			return survey.Errorf(survey.Invalid, "%s/snapshot.json: %w", dir, err)
+			return err
 		}
 		return ask(&clickhouse.Engine{Server: &clickhouse.Server{URL: c.ClickHouse.Reveal()}, Source: clickhouse.Files, Files: func(context.Context) (map[string][]string, error) {
 			return snapshotFiles(snap, dir+"/"), nil

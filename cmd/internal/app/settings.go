@@ -99,11 +99,11 @@ type secrets struct {
 
 // signer is the network's key. It is nil for secrets that hold none.
 func (s secrets) signer() ed25519.PrivateKey {
-	seed, err := base64.StdEncoding.DecodeString(s.SigningKey.Reveal())
-	if err != nil || len(seed) != ed25519.SeedSize {
+	key, err := parseSigningKey(s.SigningKey)
+	if err != nil {
 		return nil
 	}
-	return ed25519.NewKeyFromSeed(seed)
+	return key
 }
 
 func newSigningKey() survey.Secret {

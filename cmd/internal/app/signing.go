@@ -59,14 +59,19 @@ func (p *platform) openSigning(ctx context.Context) error {
 	return nil
 }
 
+// ownKey is the key that was given, else that of the secrets.
+func ownKey(sec secrets, given survey.Secret) (ed25519.PrivateKey, error) {
+	if given != "" {
+		return parseSigningKey(given)
+	}
+	return sec.signer(), nil
+}
+
 // networkKey is the key that was given, or that of the secrets, when it is the network's; nil when it is another one, whose
 // public half own is. The first key that a network sees becomes its own: pinned is its public half.
 func networkKey(ctx context.Context, db *state.DB, sec secrets, given survey.Secret) (key ed25519.PrivateKey, own, pinned string, err error) {
-	key = sec.signer()
-	if given != "" {
-		if key, err = parseSigningKey(given); err != nil {
-			return nil, "", "", err
-		}
+	if key, err = ownKey(sec, given); err != nil {
+		return nil, "", "", err
 	}
 	err = db.Tx(ctx, func(tx *state.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO meta (key, value) VALUES ($1, $2) ON CONFLICT (key) DO NOTHING`, signingPin, publicText(key)); err != nil {
@@ -113,13 +118,9 @@ func (c *datasetsVerifyCmd) Run(ctx context.Context, e *environ) error {
 		return err
 	}
 	if c.Data != "" {
-		manifest, err := os.ReadFile(filepath.Join(c.Data, snapshot.FileName))
+		manifest, sig, err := snapshot.Read(c.Data)
 		if err != nil {
-			return survey.Errorf(survey.NotFound, "%w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
-		}
-		sig, err := os.ReadFile(filepath.Join(c.Data, snapshot.SignatureFileName))
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return survey.Errorf(survey.Unavailable, "%w", err)
+			return err
 		}
 		return c.verify(ctx, e, manifest, sig, key, key != nil || sig != nil, func(_ context.Context, path string) (io.ReadCloser, error) {
 			f, err := os.Open(filepath.Join(c.Data, filepath.FromSlash(path)))
@@ -183,9 +184,9 @@ func (datasetsKeyCmd) Help() string {
 func (c *datasetsKeyCmd) Run(ctx context.Context, e *environ) error {
 	return withPlatform(ctx, c.settings, e, func(p *platform) error {
 		if c.Replace {
-			key := p.secrets.signer()
-			if c.SigningKey != "" {
-				key, _ = parseSigningKey(c.SigningKey) // held to be one when the platform opened
+			key, err := ownKey(p.secrets, c.SigningKey)
+			if err != nil {
+				return err
 			}
 			return audited(ctx, e, p.db, "replace-signing-key", "key="+publicText(key), func() (string, error) {
 				_, err := p.db.Exec(ctx, `UPDATE meta SET value = $2 WHERE key = $1`, signingPin, publicText(key))

@@ -9,10 +9,10 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/internal/raw"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -52,7 +52,7 @@ func OpenDuckDB(ctx context.Context, dir string, o Options) (*DuckDB, error) {
 	d := &DuckDB{db: sql.OpenDB(conn), temp: temp, threads: o.Threads}
 	set := []string{
 		"SET autoinstall_known_extensions = false", "SET autoload_known_extensions = false", "SET TimeZone = 'UTC'",
-		fmt.Sprintf("SET memory_limit = '%dMB'", o.MemoryMB), "SET temp_directory = " + literal(temp),
+		fmt.Sprintf("SET memory_limit = '%dMB'", o.MemoryMB), "SET temp_directory = " + query.Literal(temp),
 		fmt.Sprintf("SET threads = %d", o.Threads),
 	}
 	for _, q := range set {
@@ -71,12 +71,10 @@ func (d *DuckDB) Close() error {
 	return err
 }
 
-func literal(s string) string { return "'" + strings.ReplaceAll(s, "'", "''") + "'" }
-
 // fold folds the observations in a file into w, in order of cell and place. A file that is sorted by cell, as the lake's
 // are, is summed as it is read; any other is sorted by DuckDB first, on disk when it must.
 func (d *DuckDB) fold(ctx context.Context, path string, w *partWriter) error {
-	src := "read_parquet(" + literal(path) + ", hive_partitioning = false)"
+	src := "read_parquet(" + query.Literal(path) + ", hive_partitioning = false)"
 	s := summer{w: w}
 	err := raw.Integers(ctx, d.db, `SELECT CAST(h3 AS BIGINT) AS h3, CAST(heading_deg AS BIGINT) AS heading_deg, CAST(quality_ppm AS BIGINT) AS quality_ppm,
 		epoch_us(captured_at) AS captured_at, epoch_us(received_at) AS received_at FROM `+src, s.add)
@@ -159,7 +157,7 @@ func Plain(ctx context.Context, pattern, dir string, o Options) (groups int64, e
 	defer d.Close()
 	var observations, last int64
 	err = d.db.QueryRowContext(ctx, "SELECT COUNT(*), CAST(SUM(observations) AS BIGINT), MAX(last_seen + last_received + first_seen + quality_sum + best_quality) FROM ("+
-		cells.FoldSQL(cells.DuckDB, "read_parquet("+literal(pattern)+", hive_partitioning = false)")+")").Scan(&groups, &observations, &last)
+		cells.FoldSQL(cells.DuckDB, "read_parquet("+query.Literal(pattern)+", hive_partitioning = false)")+")").Scan(&groups, &observations, &last)
 	return groups, err
 }
 
@@ -175,8 +173,8 @@ func Differ(ctx context.Context, pattern, folder, dir string, lo, hi survey.Cell
 	between := fmt.Sprintf(" WHERE h3 BETWEEN %d AND %d", lo.Int64(), hi.Int64())
 	err = d.db.QueryRowContext(ctx, `WITH want AS (SELECT h3, COUNT(*) AS observations, CAST(SUM(quality_ppm) AS BIGINT) AS quality_sum, MAX(quality_ppm) AS best_quality,
 		MIN(captured_at) AS first_seen, MAX(captured_at) AS last_seen, MAX(received_at) AS last_received
-		FROM read_parquet(`+literal(pattern)+`, hive_partitioning = false)`+between+` GROUP BY h3),
-	got AS (SELECT `+all+` FROM read_parquet(`+literal(filepath.Join(folder, cellsName))+`)`+between+`)
+		FROM read_parquet(`+query.Literal(pattern)+`, hive_partitioning = false)`+between+` GROUP BY h3),
+	got AS (SELECT `+all+` FROM read_parquet(`+query.Literal(filepath.Join(folder, cellsName))+`)`+between+`)
 	SELECT (SELECT COUNT(*) FROM want), (SELECT COUNT(*) FROM (FROM want EXCEPT FROM got)) + (SELECT COUNT(*) FROM (FROM got EXCEPT FROM want))`).Scan(&found, &differ)
 	return found, differ, err
 }

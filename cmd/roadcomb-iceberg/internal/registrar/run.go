@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -160,14 +159,7 @@ func (c *cli) open(ctx context.Context) (iceberg.Lake, current, error) {
 			return nil, nil, err
 		}
 		return iceberg.Folder{Dir: dir}, func(context.Context) (s snapshot.Snapshot, manifest, signature []byte, err error) {
-			if manifest, err = os.ReadFile(filepath.Join(dir, snapshot.FileName)); err != nil {
-				return s, nil, nil, survey.Errorf(survey.NotFound, "%w", err).WithHint("give a folder with snapshot.json, such as the datasets folder that `roadcomb process` wrote")
-			}
-			if signature, err = os.ReadFile(filepath.Join(dir, snapshot.SignatureFileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return s, nil, nil, survey.Errorf(survey.Unavailable, "%w", err)
-			}
-			s, err = snapshot.Parse(manifest)
-			return s, manifest, signature, err
+			return snapshot.Load(dir)
 		}, nil
 	}
 	key, secret := c.S3Key, c.S3Secret
