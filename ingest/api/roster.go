@@ -33,11 +33,11 @@ type OwnLimits struct {
 
 // Members lists up to n contributors by id, beginning behind after ("" for the first).
 func Members(ctx context.Context, q state.Querier, after survey.ContributorID, n int) (ms []Member, err error) {
-	rows, err := q.Query(ctx, `SELECT c.id, c.handle, c.created_at, COALESCE(l.upload_bytes, 0), COALESCE(l.day_bytes, 0), COALESCE(l.open_uploads, 0),
-			COALESCE(l.blocked_at, 0), (SELECT COUNT(*) FROM uploads u WHERE u.contributor_id = c.id),
-			(SELECT COALESCE(SUM(u.bytes), 0) FROM uploads u WHERE u.contributor_id = c.id),
-			(SELECT COALESCE(MAX(u.created_at), 0) FROM uploads u WHERE u.contributor_id = c.id)
-		FROM contributors c LEFT JOIN contributor_limits l ON l.contributor_id = c.id WHERE c.id > $1 ORDER BY c.id LIMIT $2`, string(after), n)
+	rows, err := q.Query(ctx, `SELECT c.id, c.handle, c.created_at, COALESCE(MAX(l.upload_bytes), 0), COALESCE(MAX(l.day_bytes), 0), COALESCE(MAX(l.open_uploads), 0),
+			COALESCE(MAX(l.blocked_at), 0), COUNT(u.id), CAST(COALESCE(SUM(u.bytes), 0) AS BIGINT), COALESCE(MAX(u.created_at), 0)
+		FROM (SELECT id, handle, created_at FROM contributors WHERE id > $1 ORDER BY id LIMIT $2) c
+		LEFT JOIN contributor_limits l ON l.contributor_id = c.id LEFT JOIN uploads u ON u.contributor_id = c.id
+		GROUP BY c.id, c.handle, c.created_at ORDER BY c.id`, string(after), n)
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func Members(ctx context.Context, q state.Querier, after survey.ContributorID, n
 		if err := rows.Scan(&id, &m.Handle, &created, &l.UploadBytes, &l.DayBytes, &l.OpenUploads, &blocked, &m.Uploads, &m.Bytes, &last); err != nil {
 			return nil, err
 		}
-		m.ID, m.CreatedAt = survey.ContributorID(id), time.UnixMicro(created).UTC()
+		m.ID, m.CreatedAt = survey.ContributorID(id), state.Time(created)
 		m.LastUpload, m.BlockedAt = instant(last), instant(blocked)
 		ms = append(ms, m)
 	}
@@ -62,7 +62,7 @@ func instant(us int64) *time.Time {
 	if us == 0 {
 		return nil
 	}
-	t := time.UnixMicro(us).UTC()
+	t := state.Time(us)
 	return &t
 }
 
@@ -115,7 +115,7 @@ func (s *server) rosterRoutes(api huma.API) {
 		Handle string `json:"handle" minLength:"1" maxLength:"80" doc:"How the operator calls the contributor."`
 	}
 	type page struct {
-		Contributors []Member `json:"contributors" nullable:"false" doc:"By id."`
+		Contributors []Member `json:"contributors" doc:"By id."`
 	}
 	const tag = "contributors"
 	operator(s, api, huma.Operation{OperationID: "register-contributor", Method: http.MethodPost, Path: "/v1/contributors", Tags: []string{tag},

@@ -20,23 +20,13 @@ type contributorsCmd struct {
 	Unblock contributorsUnblockCmd `cmd:"" help:"Take a driver's uploads again."`
 }
 
-// contributorAct runs fn as an audited act on the database.
-func (s stateSettings) contributorAct(ctx context.Context, e *environ, act, target string, fn func(*state.DB) (string, error)) error {
-	db, err := s.open(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return audited(ctx, e, db, act, target, func() (string, error) { return fn(db) })
-}
-
 type contributorsAddCmd struct {
 	stateSettings
 	Handle string `arg:"" help:"How you call the driver."`
 }
 
 func (c *contributorsAddCmd) Run(ctx context.Context, e *environ) error {
-	return c.contributorAct(ctx, e, "register-contributor", "handle="+c.Handle, func(db *state.DB) (string, error) {
+	return c.act(ctx, e, "register-contributor", "handle="+c.Handle, func(db *state.DB) (string, error) {
 		id, token, err := ingestapi.NewContributor(ctx, db, c.Handle, time.Now())
 		if err != nil {
 			return "", err
@@ -84,21 +74,13 @@ func (c *contributorsListCmd) Run(ctx context.Context, e *environ) error {
 	return tw.Flush()
 }
 
-// day is the date of t; "" for none.
-func day(t *time.Time) string {
-	if t == nil {
-		return ""
-	}
-	return t.Format(time.DateOnly)
-}
-
 type contributorsTokenCmd struct {
 	stateSettings
 	ID string `arg:"" help:"Id of the driver."`
 }
 
 func (c *contributorsTokenCmd) Run(ctx context.Context, e *environ) error {
-	return c.contributorAct(ctx, e, "renew-token", "id="+c.ID, func(db *state.DB) (string, error) {
+	return c.act(ctx, e, "renew-token", "id="+c.ID, func(db *state.DB) (string, error) {
 		token, err := ingestapi.RenewToken(ctx, db, survey.ContributorID(c.ID))
 		if err == nil {
 			printToken(e, survey.ContributorID(c.ID), token)
@@ -116,7 +98,7 @@ type contributorsLimitCmd struct {
 }
 
 func (c *contributorsLimitCmd) Run(ctx context.Context, e *environ) error {
-	return c.contributorAct(ctx, e, "limit-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
+	return c.act(ctx, e, "limit-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
 		l := ingestapi.OwnLimits{UploadBytes: c.UploadBytes, DayBytes: c.DayBytes, OpenUploads: c.OpenUploads}
 		return fmt.Sprintf("%+v", l), ingestapi.SetLimits(ctx, db, survey.ContributorID(c.ID), l)
 	})
@@ -128,7 +110,7 @@ type contributorsBlockCmd struct {
 }
 
 func (c *contributorsBlockCmd) Run(ctx context.Context, e *environ) error {
-	return c.contributorAct(ctx, e, "block-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
+	return c.act(ctx, e, "block-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
 		return "", ingestapi.Block(ctx, db, survey.ContributorID(c.ID), time.Now())
 	})
 }
@@ -139,7 +121,7 @@ type contributorsUnblockCmd struct {
 }
 
 func (c *contributorsUnblockCmd) Run(ctx context.Context, e *environ) error {
-	return c.contributorAct(ctx, e, "unblock-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
+	return c.act(ctx, e, "unblock-contributor", "id="+c.ID, func(db *state.DB) (string, error) {
 		return "", ingestapi.Block(ctx, db, survey.ContributorID(c.ID), time.Time{})
 	})
 }

@@ -30,6 +30,24 @@ func (s stateSettings) open(ctx context.Context, e *environ) (*state.DB, error) 
 	return state.Open(ctx, settings{Home: s.Home, State: s.State}.database(), e.log)
 }
 
+// act runs fn on the database as an audited act.
+func (s stateSettings) act(ctx context.Context, e *environ, name, target string, fn func(*state.DB) (note string, err error)) error {
+	db, err := s.open(ctx, e)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	return audited(ctx, e, db, name, target, func() (string, error) { return fn(db) })
+}
+
+// day is the date of t; "" for none.
+func day(t *time.Time) string {
+	if t == nil {
+		return ""
+	}
+	return t.Format(time.DateOnly)
+}
+
 type keysCreateCmd struct {
 	stateSettings
 	Name      string        `arg:"" help:"Whose key it is."`
@@ -42,17 +60,12 @@ type keysCreateCmd struct {
 }
 
 func (c *keysCreateCmd) Run(ctx context.Context, e *environ) error {
-	db, err := c.open(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
 	now := time.Now()
 	o := keys.Options{Scopes: c.Scopes, Origins: c.Origins, PerMinute: c.PerMinute, PerDay: c.PerDay, Credits: c.Credits}
 	if c.Expires > 0 {
 		o.Expires = now.Add(c.Expires)
 	}
-	return audited(ctx, e, db, "create-key", "name="+c.Name, func() (string, error) {
+	return c.act(ctx, e, "create-key", "name="+c.Name, func(db *state.DB) (string, error) {
 		k, secret, err := keys.Create(ctx, db, c.Name, o, now)
 		if err != nil {
 			return "", err
@@ -99,12 +112,7 @@ type keysRevokeCmd struct {
 }
 
 func (c *keysRevokeCmd) Run(ctx context.Context, e *environ) error {
-	db, err := c.open(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return audited(ctx, e, db, "revoke-key", "id="+c.ID, func() (string, error) { return "", keys.Revoke(ctx, db, c.ID, time.Now()) })
+	return c.act(ctx, e, "revoke-key", "id="+c.ID, func(db *state.DB) (string, error) { return "", keys.Revoke(ctx, db, c.ID, time.Now()) })
 }
 
 type keysCreditCmd struct {
@@ -115,12 +123,7 @@ type keysCreditCmd struct {
 }
 
 func (c *keysCreditCmd) Run(ctx context.Context, e *environ) error {
-	db, err := c.open(ctx, e)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	return audited(ctx, e, db, "credit-key", "id="+c.ID, func() (string, error) {
+	return c.act(ctx, e, "credit-key", "id="+c.ID, func(db *state.DB) (string, error) {
 		left, err := keys.Credit(ctx, db, c.ID, c.Amount, c.Note, time.Now())
 		if err == nil {
 			fmt.Fprintf(e.stdout, "%d credits\n", left)

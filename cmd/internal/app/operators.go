@@ -107,11 +107,7 @@ func (c *operatorsListCmd) Run(ctx context.Context, e *environ) error {
 		tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 		fmt.Fprintln(tw, "NAME\tROLE\tSINCE\tDISABLED")
 		for _, a := range as {
-			off := ""
-			if a.DisabledAt != nil {
-				off = a.DisabledAt.Format(time.DateOnly)
-			}
-			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", a.Name, a.Role, a.CreatedAt.Format(time.DateOnly), off)
+			fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", a.Name, a.Role, a.CreatedAt.Format(time.DateOnly), day(a.DisabledAt))
 		}
 		return tw.Flush()
 	})
