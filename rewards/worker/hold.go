@@ -460,9 +460,12 @@ type Enrolment struct {
 
 // Enrolled lists the enrolments, ended ones included, by contributor.
 func (w *Worker) Enrolled(ctx context.Context) ([]Enrolment, error) {
-	return query(ctx, w.DB, func(scan func(...any) error) (e Enrolment, err error) {
-		return e, scan(&e.Contributor, &e.DeviceKey, &e.By, &e.Reason, &e.At, &e.RevokedAt)
-	}, `SELECT contributor_id, device_key, enrolled_by, reason, enrolled_at, revoked_at FROM reward_enrolled ORDER BY contributor_id, device_key`)
+	signed, err := enrolments(ctx, w.DB)
+	var out []Enrolment
+	for _, e := range signed {
+		out = append(out, e.Enrolment)
+	}
+	return out, err
 }
 
 // Hold is a drive whose earnings are held, or were.

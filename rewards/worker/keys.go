@@ -141,27 +141,32 @@ func (w *Worker) Sign(ctx context.Context, by string, dry bool) (out []Unsigned,
 	err = w.DB.Tx(ctx, func(tx *state.Tx) error {
 		out = nil
 		signers := w.Keys.Signers()
-		bad := func(what string, msg []byte, who, signature string) bool {
-			err := signers.Check(msg, who, signature)
-			if err != nil {
-				out = append(out, Unsigned{what, err.Error()})
+		// answer signs one that bears no valid signature. message is what is signed by somebody's name, and update writes the
+		// new name and signature behind the parameters that find the row.
+		answer := func(what, was, signature string, message func(by string) []byte, update string, row ...any) error {
+			err := signers.Check(message(was), was, signature)
+			if err == nil {
+				return nil
 			}
-			return err != nil && !dry
+			if out = append(out, Unsigned{what, err.Error()}); dry {
+				return nil
+			}
+			sig, err := w.Keys.sign(message(by), by)
+			if err != nil {
+				return err
+			}
+			_, err = tx.Exec(ctx, update, append(row, by, sig)...)
+			return err
 		}
 		ds, err := decided(ctx, tx, "1 = 1")
 		if err != nil {
 			return err
 		}
 		for _, d := range ds {
-			if !bad("drive "+d.Drive+" "+d.Decision+" by "+d.DecidedBy, d.Message(), d.DecidedBy, d.Signature) {
-				continue
-			}
-			d.DecidedBy = by
-			sig, err := w.Keys.sign(d.Message(), by)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, `UPDATE reward_holds SET decided_by = $2, signature = $3 WHERE drive_id = $1`, d.Drive, by, sig); err != nil {
+			if err := answer("drive "+d.Drive+" "+d.Decision+" by "+d.DecidedBy, d.DecidedBy, d.Signature, func(by string) []byte {
+				d.DecidedBy = by
+				return d.Message()
+			}, `UPDATE reward_holds SET decided_by = $2, signature = $3 WHERE drive_id = $1`, d.Drive); err != nil {
 				return err
 			}
 		}
@@ -170,15 +175,10 @@ func (w *Worker) Sign(ctx context.Context, by string, dry bool) (out []Unsigned,
 			return err
 		}
 		for _, c := range cs {
-			if !bad("correction "+c.ID+" by "+c.DecidedBy, c.Message(), c.DecidedBy, c.Signature) {
-				continue
-			}
-			c.DecidedBy = by
-			sig, err := w.Keys.sign(c.Message(), by)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, `UPDATE corrections SET decided_by = $2, signature = $3 WHERE id = $1`, c.ID, by, sig); err != nil {
+			if err := answer("correction "+c.ID+" by "+c.DecidedBy, c.DecidedBy, c.Signature, func(by string) []byte {
+				c.DecidedBy = by
+				return c.Message()
+			}, `UPDATE corrections SET decided_by = $2, signature = $3 WHERE id = $1`, c.ID); err != nil {
 				return err
 			}
 		}
@@ -187,15 +187,10 @@ func (w *Worker) Sign(ctx context.Context, by string, dry bool) (out []Unsigned,
 			return err
 		}
 		for _, e := range es {
-			if !bad("enrolment of "+string(e.Contributor)+" by "+e.By, e.message(), e.By, e.signature) {
-				continue
-			}
-			e.By = by
-			sig, err := w.Keys.sign(e.message(), by)
-			if err != nil {
-				return err
-			}
-			if _, err := tx.Exec(ctx, `UPDATE reward_enrolled SET enrolled_by = $3, signature = $4 WHERE contributor_id = $1 AND device_key = $2`, string(e.Contributor), e.DeviceKey, by, sig); err != nil {
+			if err := answer("enrolment of "+string(e.Contributor)+" by "+e.By, e.By, e.signature, func(by string) []byte {
+				e.By = by
+				return e.message()
+			}, `UPDATE reward_enrolled SET enrolled_by = $3, signature = $4 WHERE contributor_id = $1 AND device_key = $2`, string(e.Contributor), e.DeviceKey); err != nil {
 				return err
 			}
 		}
