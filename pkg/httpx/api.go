@@ -40,10 +40,12 @@ func (m *Routes) HandleFunc(pattern string, h func(http.ResponseWriter, *http.Re
 	m.Handle(pattern, http.HandlerFunc(h))
 }
 
+// A list without anything in it is [], never null, in every document.
+func init() { huma.DefaultArrayNullable = false }
+
 // NewAPI makes the OpenAPI 3.1 surface on mux: operations are registered by their full path, the document is at
 // /v1/openapi.json, and every error is a Problem.
 func NewAPI(mux Mux, title, version string) huma.API {
-	huma.DefaultArrayNullable = false // a list without anything in it is [], never null
 	c := huma.DefaultConfig(title, version)
 	c.OpenAPIPath, c.DocsPath, c.SchemasPath = "/v1/openapi", "", "" // the documents' viewers load scripts from outside hosts
 	c.CreateHooks = nil                                              // no $schema fields in bodies

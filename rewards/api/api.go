@@ -284,7 +284,7 @@ func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(contex
 
 // Epochs is a list of closed epochs, the newest first.
 type Epochs struct {
-	Epochs []Epoch `json:"epochs" nullable:"false"`
+	Epochs []Epoch `json:"epochs"`
 }
 
 type (

@@ -125,7 +125,7 @@ type Info struct {
 	BestQuality  survey.PPM  `json:"best_quality_ppm"`
 	FirstSeen    time.Time   `json:"first_seen"`
 	LastSeen     time.Time   `json:"last_seen"`
-	Headings     []Heading   `json:"headings" nullable:"false" doc:"Sectors of 45° from which it was seen."`
+	Headings     []Heading   `json:"headings" doc:"Sectors of 45° from which it was seen."`
 }
 
 // Heading is one sector a cell was seen from.
@@ -235,7 +235,7 @@ type FeatureCollection struct {
 	AsOf     time.Time `json:"as_of"`
 	Params   string    `json:"params" doc:"Version of the freshness parameters."`
 	Res      int       `json:"resolution"`
-	Features []Feature `json:"features" nullable:"false"`
+	Features []Feature `json:"features"`
 }
 
 // Feature is one cell.
@@ -463,7 +463,7 @@ type Opportunity struct {
 	AsOf   time.Time `json:"as_of"`
 	Params string    `json:"params"`
 	Res    int       `json:"resolution"`
-	Cells  []Worth   `json:"cells" nullable:"false" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear with a bounty, or with a road where roads are known."`
+	Cells  []Worth   `json:"cells" doc:"The highest bounty first, then the highest worth, then by cell. Cells never seen appear with a bounty, or with a road where roads are known."`
 }
 
 func (s *server) opportunity(ctx context.Context, in *opportunityInput) (*negotiated, error) {

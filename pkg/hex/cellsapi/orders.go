@@ -99,7 +99,7 @@ type listInput struct {
 
 type listOutput struct {
 	Body struct {
-		Orders []Order `json:"orders" nullable:"false"`
+		Orders []Order `json:"orders"`
 	}
 }
 

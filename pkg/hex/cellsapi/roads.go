@@ -136,7 +136,7 @@ type progressOutput struct {
 		AsOf    time.Time      `json:"as_of"`
 		Extract survey.Hash    `json:"extract" doc:"SHA-256 of the OSM extract. © OpenStreetMap contributors, ODbL."`
 		Whole   RoadProgress   `json:"whole"`
-		Regions []RoadProgress `json:"regions" nullable:"false" doc:"By cell; cut at limit."`
+		Regions []RoadProgress `json:"regions" doc:"By cell; cut at limit."`
 		Matched survey.PPM     `json:"matched_ppm" doc:"Share of the drives' length that was put on roads."`
 		Breaks  int64          `json:"breaks" doc:"Places where a drive's path is interrupted."`
 	}
