@@ -7,6 +7,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow"
 
+	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -15,7 +16,7 @@ import (
 // together; values for parameters are not taken.
 type ClickHouse struct {
 	Engine *clickhouse.Engine
-	Turns  *clickhouse.Turns
+	Turns  *query.Turns
 }
 
 // Describe implements Backend.

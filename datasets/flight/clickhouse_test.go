@@ -19,6 +19,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/flight/flightsql"
 
 	"github.com/roadcomb/roadcomb/datasets/flight"
+	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
 )
 
@@ -46,7 +47,7 @@ func folder(dir string) func(context.Context) (map[string][]string, error) {
 // onClickHouse serves the world's files by a ClickHouse server.
 func onClickHouse(t *testing.T, w *world, url string) *flightsql.Client {
 	t.Helper()
-	b := flight.ClickHouse{Engine: &clickhouse.Engine{Server: &clickhouse.Server{URL: url}, Source: clickhouse.Files, Files: folder(w.dir)}, Turns: &clickhouse.Turns{}}
+	b := flight.ClickHouse{Engine: &clickhouse.Engine{Server: &clickhouse.Server{URL: url}, Source: clickhouse.Files, Files: folder(w.dir)}, Turns: &query.Turns{}}
 	g := flight.NewServer(flight.Config{Access: w.access, Backend: b, Version: "test"})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

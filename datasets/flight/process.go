@@ -164,7 +164,7 @@ func RunProcess(ctx context.Context, log *slog.Logger) error {
 		return fmt.Errorf("ask the server: %w", err)
 	}
 	debug.SetMemoryLimit(1 << 30) // of Go's part: records under way
-	pool := &query.Pool{Dir: set.Dir, Threads: set.Threads, Queries: set.Queries}
+	pool := &query.Pool{Dir: set.Dir, Threads: set.Threads, Turns: query.Turns{Most: set.Queries}}
 	defer pool.Close()
 	access := asker{client}
 	make := func(a Access) *grpc.Server {

@@ -39,14 +39,12 @@ func (l Limits) Filled() Limits {
 type Pool struct {
 	Dir     string
 	Threads int              // of each engine; 0 means all cores
-	Queries int              // of all askers at a time; 0 means 16
+	Turns   Turns            // of all askers
 	Idle    int              // engines kept open without a query; 0 means 4
 	Alloc   memory.Allocator // of records; nil means that of the engines
 
 	mu      sync.Mutex
 	engines map[string]*pooled // that can be had
-	byID    map[string]int     // queries that run
-	running int
 	closed  bool
 }
 
@@ -66,6 +64,7 @@ type pooled struct {
 type Lease struct {
 	pool *Pool
 	p    *pooled
+	turn func() // ends it
 	once sync.Once
 }
 
@@ -75,13 +74,10 @@ func (l *Lease) Engine() *Engine { return l.p.engine }
 // Release gives the lease back; the streams opened under it must be closed.
 func (l *Lease) Release() {
 	l.once.Do(func() {
+		l.turn()
 		l.pool.mu.Lock()
 		defer l.pool.mu.Unlock()
 		l.p.running--
-		l.pool.running--
-		if l.pool.byID[l.p.id]--; l.pool.byID[l.p.id] == 0 {
-			delete(l.pool.byID, l.p.id)
-		}
 		l.p.used = time.Now()
 		l.pool.settle(l.p)
 		l.pool.tidy()
@@ -106,25 +102,18 @@ func (p *Pool) Acquire(ctx context.Context, id string, l Limits) (*Lease, error)
 	if err != nil {
 		return nil, err
 	}
-	most := p.Queries
-	if most <= 0 {
-		most = 16
+	turn, err := p.Turns.Take(id, l.Queries)
+	if err != nil {
+		return nil, err
 	}
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
+		turn()
 		return nil, survey.Errorf(survey.Unavailable, "the query engine is closing")
 	}
 	if p.engines == nil {
-		p.engines, p.byID = map[string]*pooled{}, map[string]int{}
-	}
-	switch {
-	case p.byID[id] >= l.Queries:
-		defer p.mu.Unlock()
-		return nil, survey.Errorf(survey.Busy, "%d queries of this key run already", p.byID[id]).WithHint("wait for one to end")
-	case p.running >= most:
-		defer p.mu.Unlock()
-		return nil, survey.Errorf(survey.Busy, "%d queries run already", p.running).WithHint("try again in a moment")
+		p.engines = map[string]*pooled{}
 	}
 	e := p.engines[id]
 	if e != nil && (e.snapshot != snap || e.limits != l) {
@@ -136,11 +125,9 @@ func (p *Pool) Acquire(ctx context.Context, id string, l Limits) (*Lease, error)
 		p.engines[id] = e
 		go p.open(e) // #nosec G118 -- the engine outlives the question that opens it
 	}
-	p.byID[id]++
 	e.running++
-	p.running++
 	p.mu.Unlock()
-	lease := &Lease{pool: p, p: e}
+	lease := &Lease{pool: p, p: e, turn: turn}
 	select {
 	case <-e.ready:
 	case <-ctx.Done():

@@ -96,7 +96,7 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 	}
 	access := &keyAccess{db: p.db, operator: p.secrets.Operator, limits: query.Limits{MemoryMB: c.QueryMemory, Time: c.QueryTime}}
 	if c.ClickHouse != "" {
-		b := flight.ClickHouse{Engine: p.clickHouse(c.clickHouseSettings), Turns: &clickhouse.Turns{Most: c.QueryAtATime}}
+		b := flight.ClickHouse{Engine: p.clickHouse(c.clickHouseSettings), Turns: &query.Turns{Most: c.QueryAtATime}}
 		return &queries{listener: l, access: access, backend: b, dialect: datasetsapi.ClickHouse,
 			snapshot: func() (dataworker.Snapshot, error) { return p.snapshot(context.Background()) },
 			server:   flight.NewServer(flight.Config{Access: access, Backend: b, Version: Version, Log: p.log})}, nil

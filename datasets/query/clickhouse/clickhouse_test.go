@@ -307,7 +307,7 @@ func TestNamesDrawNoTree(t *testing.T) {
 }
 
 func TestTurnsBoundQueries(t *testing.T) {
-	turns := &clickhouse.Turns{Most: 3}
+	turns := &query.Turns{Most: 3}
 	a, _ := turns.Take("a", 2)
 	turns.Take("a", 2)
 	if _, err := turns.Take("a", 2); survey.KindOf(err) != survey.Busy {
