@@ -13,6 +13,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/exif"
 	"github.com/roadcomb/roadcomb/ingest/framekm"
 	"github.com/roadcomb/roadcomb/ingest/trace"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -20,10 +21,6 @@ import (
 // kindBundle is a blob of many images. Those in a drive are put into the store one by one, named by their content, so that
 // vision reads them like any other.
 const kindBundle = "bundle"
-
-// memberPTS stands in film_pts_us for a frame of a bundle: its bytes are its own object, the verdict on its file is
-// final from ingest.
-const memberPTS = -2
 
 // member is one image of a bundle.
 type member struct {
@@ -240,7 +237,7 @@ func (u upload) bundles(cfg Config, fs []*file) []*shot {
 				f.lose(why)
 				continue
 			}
-			s := &shot{f: f, fix: fix, pts: memberPTS, member: m}
+			s := &shot{f: f, fix: fix, pts: state.OfBundle, member: m}
 			s.fix.Accuracy = trace.Accuracy(fix.Accuracy, fix.HDOP)
 			out = append(out, s)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/media"
 	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -39,7 +40,7 @@ type shot struct {
 	fix   survey.Fix // Time, Point and what else is known
 	flags []survey.Flag
 	track *file // what placed it, if not the image itself
-	pts   int64 // of a frame of a film, microseconds; -1 for an image, memberPTS for one of a bundle
+	pts   int64 // of a frame of a film, microseconds; else state.WholeFile or state.OfBundle
 
 	member   *member
 	disagree geo.Meters // the farthest that another source of the position lies, where that is over differ
@@ -264,7 +265,7 @@ func (f *file) close(vars map[string]any) {
 func (u upload) locate(fs []*file, tracks tracks, beside map[string]*file) (timed, untimed []*shot) {
 	clock := u.clock(fs, tracks)
 	for _, f := range fs {
-		s := &shot{f: f, pts: -1}
+		s := &shot{f: f, pts: state.WholeFile}
 		side := beside[stem(f.path)]
 		clock.set(s, side)
 		if !u.position(s, tracks, side) {

@@ -47,6 +47,12 @@ func (IngestArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
 }
 
+// What stands in frames.film_pts_us of a frame that is not of a film, where it is the time in the film.
+const (
+	WholeFile = -1 // an uploaded file of its own
+	OfBundle  = -2 // out of a bundle: an object of its own, but the file that has a verdict, final from ingest, is the bundle
+)
+
 // VisionArgs: redact and publish one part (at most survey.PartFrames frames) of a drive.
 type VisionArgs struct {
 	DriveID survey.DriveID `json:"drive_id"`

@@ -52,13 +52,13 @@ func Expire(ctx context.Context, db *state.DB, s *store.Store, settledBefore tim
 // expired lists objects that only uploads settled before the instant name.
 func expired(ctx context.Context, q state.Querier, before time.Time, most int) ([]string, error) {
 	rows, err := q.Query(ctx, `SELECT DISTINCT f.object FROM (SELECT object, upload_id FROM upload_files WHERE object <> ''
-			UNION ALL SELECT object, upload_id FROM frames WHERE object <> '' AND film_pts_us = -2) f JOIN uploads u ON u.id = f.upload_id
+			UNION ALL SELECT object, upload_id FROM frames WHERE object <> '' AND film_pts_us = $3) f JOIN uploads u ON u.id = f.upload_id
 		WHERE u.state = 'settled' AND u.settled_at > 0 AND u.settled_at < $1
 		AND NOT EXISTS (SELECT 1 FROM upload_files o JOIN uploads ou ON ou.id = o.upload_id
 			WHERE o.object = f.object AND (ou.state IN ('open', 'uploaded', 'ingested') OR ou.settled_at >= $1))
 		AND NOT EXISTS (SELECT 1 FROM frames o JOIN uploads ou ON ou.id = o.upload_id
 			WHERE o.object = f.object AND o.object <> '' AND (ou.state IN ('open', 'uploaded', 'ingested') OR ou.settled_at >= $1))
-		ORDER BY f.object LIMIT $2`, state.Micros(before), most)
+		ORDER BY f.object LIMIT $2`, state.Micros(before), most, state.OfBundle)
 	if err != nil {
 		return nil, err
 	}

@@ -210,7 +210,7 @@ func (w *Worker) record(ctx context.Context, tx *state.Tx, d survey.DriveID, s *
 			return false, err
 		}
 	}
-	if s.filmPTS != wholeFile {
+	if s.filmPTS != state.WholeFile {
 		return true, nil // a film or bundle has its verdict from ingest
 	}
 	return true, state.SetVerdict(ctx, tx, s.upload, s.path, s.verdict)

@@ -117,7 +117,7 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 			return fmt.Errorf("remove frame %s: %w", id, err)
 		}
 	}
-	if pts == ofBundle { // its other frames are objects of their own, so nobody needs the bundle any more
+	if pts == state.OfBundle { // its other frames are objects of their own, so nobody needs the bundle any more
 		var blob string
 		if err := db.QueryRow(ctx, `SELECT object FROM upload_files WHERE upload_id = $1 AND path = $2`, upload, path).Scan(&blob); err != nil {
 			return fmt.Errorf("remove frame %s: %w", id, err)
@@ -141,12 +141,12 @@ func Remove(ctx context.Context, db *state.DB, s *store.Store, id survey.FrameID
 		if _, err := tx.Exec(ctx, `DELETE FROM frame_sketches WHERE frame_id = $1`, string(id)); err != nil {
 			return err
 		}
-		if pts == ofBundle {
+		if pts == state.OfBundle {
 			if _, err := tx.Exec(ctx, `UPDATE upload_files SET object = '' WHERE upload_id = $1 AND path = $2`, upload, path); err != nil {
 				return err
 			}
 		}
-		if pts == wholeFile {
+		if pts == state.WholeFile {
 			if err := state.SetVerdict(ctx, tx, survey.UploadID(upload), path, survey.Reject(survey.ReasonRemoved, "", nil)); err != nil {
 				return err
 			}

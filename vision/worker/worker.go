@@ -96,7 +96,7 @@ type frame struct {
 	lent          string // loan of the frame before in an earlier try, as JSON; "" if there was none
 	upload        survey.UploadID
 	path, object  string
-	filmPTS       int64
+	filmPTS       int64 // microseconds, or state.WholeFile or state.OfBundle
 	sha           survey.Hash
 	accuracy      geo.Meters
 	width, height int
@@ -104,13 +104,6 @@ type frame struct {
 	publicKey     string
 	capturedAt    time.Time
 }
-
-// wholeFile is the filmPTS of a frame that is an uploaded file of its own. One of a film has its time there, and one out
-// of a bundle a lower value: its image lies in an object of its own, but the file that has a verdict is the bundle.
-const (
-	wholeFile = -1
-	ofBundle  = -2
-)
 
 // shot is a frame on its way through the steps.
 type shot struct {
