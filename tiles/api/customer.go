@@ -79,8 +79,6 @@ type imageryIn struct {
 }
 
 type imageryOut struct {
-	Origin   string `header:"Access-Control-Allow-Origin" hidden:"true"`
-	Expose   string `header:"Access-Control-Expose-Headers" hidden:"true"`
 	Cache    string `header:"Cache-Control"`
 	Replayed string `header:"Idempotency-Replayed" doc:"true when the answer is one given before"`
 	Body     ImageryPage
@@ -277,7 +275,7 @@ func sortedWeeks[V any](m map[cellWeek]V) []cellWeek {
 func (s *Server) searchImagery(ctx context.Context, in *imageryIn) (*imageryOut, error) {
 	k, q := keyOf(ctx), in.Body
 	give := func(p ImageryPage, replayed string) *imageryOut {
-		return &imageryOut{Origin: "*", Expose: corsExpose, Cache: "private, no-store", Replayed: replayed, Body: p}
+		return &imageryOut{Cache: "private, no-store", Replayed: replayed, Body: p}
 	}
 	f, err := s.filter(q)
 	if err != nil {

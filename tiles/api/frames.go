@@ -211,14 +211,12 @@ func timeCursor(c string) (us int64, id string, err error) {
 
 // answer is a JSON body that any page may read.
 type answer[T any] struct {
-	Origin string `header:"Access-Control-Allow-Origin" hidden:"true"`
-	Expose string `header:"Access-Control-Expose-Headers" hidden:"true"`
-	Cache  string `header:"Cache-Control"`
-	Body   T
+	Cache string `header:"Cache-Control"`
+	Body  T
 }
 
 func give[T any](cache string, body T) *answer[T] {
-	return &answer[T]{Origin: "*", Expose: corsExpose, Cache: cache, Body: body}
+	return &answer[T]{Cache: cache, Body: body}
 }
 
 type cellFramesIn struct {

@@ -37,7 +37,7 @@ type Purged struct {
 }
 
 func (s *Server) registerPurge(hapi huma.API) {
-	httpx.HandleOperator(hapi, s.Operators, httpx.RoleOperator, huma.Operation{OperationID: "purge-map", Method: http.MethodPost, Path: "/v1/tiles/purge", Tags: []string{"Tiles"},
+	httpx.HandleOperator(hapi, s.Operators, httpx.RoleOperator, huma.Operation{OperationID: "purge-map", Method: http.MethodPost, Path: "/v1/tiles/purge", Middlewares: huma.Middlewares{open}, Tags: []string{"Tiles"},
 		Summary:     "Drop tiles and images from caches",
 		Description: "Tiles that change and frames that are taken down are dropped without being asked. This is for what went wrong: copies in this process go, and the cache that the operator set is told the surrogate keys.",
 		Errors:      []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusServiceUnavailable}}, s.purge)
