@@ -14,7 +14,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -213,14 +212,7 @@ func (s *Server) filter(q imageryQuery) (filter, error) {
 		f.tolerance = 45
 	}
 	arg := func(v any) string { f.args = append(f.args, v); return "$" + strconv.Itoa(len(f.args)) }
-	var in []string
-	for _, r := range hex.Ranges(hex.Around(cs), s.Resolution) {
-		in = append(in, "cell BETWEEN "+arg(r[0].Int64())+" AND "+arg(r[1].Int64()))
-	}
-	if len(in) == 0 {
-		in = []string{"1 = 0"}
-	}
-	f.where = "(" + strings.Join(in, " OR ") + ")"
+	f.where = cellsIn("cell", hex.Around(cs), s.Resolution, arg)
 	for _, w := range []struct {
 		text, op string
 		end      bool

@@ -448,6 +448,22 @@ func TestBadGeometryIsRefusedWithAHint(t *testing.T) {
 }
 
 // Whatever bytes come as a geometry, the answer is an answer.
+// A sliver of 44 km passes through more cells than a statement takes conditions.
+func TestALongThinAreaGetsAnAnswer(t *testing.T) {
+	s := newShop(t, api.Config{}, keys.Options{Credits: 5, PerMinute: 1e6, PerDay: 1e6})
+	at := s.every()[0].Position
+	sliver := polygon(geo.Point{Lat: at.Lat - 1e-5, Lon: at.Lon - 1e-5}, geo.Point{Lat: at.Lat - 1e-5, Lon: at.Lon + 1e-5}, geo.Point{Lat: at.Lat + 0.39, Lon: at.Lon + 0.01})
+	for _, path := range []string{"/v1/imagery/search", "/v1/map-features/search"} {
+		if res := s.post(path, m{"geometry": sliver}); res.StatusCode != http.StatusOK {
+			t.Errorf("%s: %d %s", path, res.StatusCode, body(t, res))
+		}
+	}
+	p := decode[api.ImageryPage](t, s.post("/v1/imagery/search", m{"geometry": sliver, "dry_run": true}))
+	if p.Found == 0 {
+		t.Error("the frame at its end is not found")
+	}
+}
+
 func TestAnyGeometryGetsAnAnswer(t *testing.T) {
 	s := newShop(t, api.Config{}, keys.Options{Credits: 5, PerMinute: 1e6, PerDay: 1e6})
 	rapid.Check(t, func(rt *rapid.T) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
@@ -71,6 +72,29 @@ func newArea(g Geometry, meters float64) (area, error) {
 		return within(polys)
 	}
 	return area{}, survey.Errorf(survey.Invalid, "geometry type %.40q is not Polygon, MultiPolygon, Point or LineString", g.Type)
+}
+
+// mostRanges bounds the ranges of cells in a statement, whose conditions SQLite takes 1,000 deep.
+const mostRanges = 400
+
+// cellsIn is the condition that a column holds a descendant at res of one of the cells. A long thin area has more cells than a
+// statement takes: then it asks for those of their ancestors, so that whoever asks checks positions. arg adds a parameter.
+func cellsIn(column string, cs []survey.Cell, res int, arg func(any) string) string {
+	rs := hex.Ranges(cs, res)
+	for len(rs) > mostRanges {
+		coarse := make([]survey.Cell, len(cs))
+		for i, c := range cs {
+			coarse[i] = c.Parent(c.Resolution() - 1)
+		}
+		slices.Sort(coarse)
+		cs = slices.Compact(coarse)
+		rs = hex.Ranges(cs, res)
+	}
+	in := []string{"1 = 0"}
+	for _, r := range rs {
+		in = append(in, column+" BETWEEN "+arg(r[0].Int64())+" AND "+arg(r[1].Int64()))
+	}
+	return "(" + strings.Join(in, " OR ") + ")"
 }
 
 // anyGeometry is a GeoJSON geometry of any type.

@@ -190,11 +190,7 @@ func (s *Server) findFeatures(ctx context.Context, q featureQuery) (FeaturePage,
 	}
 	var args []any
 	arg := func(v any) string { args = append(args, v); return "$" + strconv.Itoa(len(args)) }
-	in := []string{"1 = 0"}
-	for _, r := range hex.Ranges(hex.Around(cs), s.Resolution) {
-		in = append(in, "m.cell BETWEEN "+arg(r[0].Int64())+" AND "+arg(r[1].Int64()))
-	}
-	where := featureShown + " AND (" + strings.Join(in, " OR ") + ")"
+	where := featureShown + " AND " + cellsIn("m.cell", hex.Around(cs), s.Resolution, arg)
 	if q.Class != "" {
 		where += " AND m.class = " + arg(q.Class)
 	}

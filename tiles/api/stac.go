@@ -386,11 +386,7 @@ func (f *stacFilter) area(s *Server, a area) {
 }
 
 func (f *stacFilter) cells(s *Server, cs []survey.Cell) {
-	var in []string
-	for _, r := range hex.Ranges(cs, s.Resolution) {
-		in = append(in, "cell BETWEEN "+f.arg(r[0].Int64())+" AND "+f.arg(r[1].Int64()))
-	}
-	f.and("(" + strings.Join(in, " OR ") + ")")
+	f.and(cellsIn("cell", cs, s.Resolution, f.arg))
 }
 
 // time reads an instant or an interval with open ends ("..", "").
