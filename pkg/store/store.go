@@ -173,20 +173,17 @@ func (s *Store) cond(ctx context.Context, b Bucket, key string, body []byte, med
 
 // Get reads a whole object of at most limit bytes; a larger one is Invalid. A missing one is NotFound.
 func (s *Store) Get(ctx context.Context, b Bucket, key string, limit int64) ([]byte, Info, error) {
-	o, err := s.c.GetObject(ctx, s.name(b), key, minio.GetObjectOptions{})
+	// One request: a client that first asks how large the object is fails when it is swapped before the second.
+	r, st, _, err := s.core.GetObject(ctx, s.name(b), key, minio.GetObjectOptions{})
 	if err != nil {
 		return nil, Info{}, mapErr("get", b, key, err)
 	}
-	defer o.Close()
-	st, err := o.Stat()
-	if err != nil {
-		return nil, Info{}, mapErr("get", b, key, err)
-	}
+	defer r.Close()
 	if st.Size > limit {
 		return nil, info(st), survey.Errorf(survey.Invalid, "object %s/%s has %d bytes, limit %d", b, key, st.Size, limit)
 	}
 	body := make([]byte, st.Size)
-	if _, err := io.ReadFull(o, body); err != nil {
+	if _, err := io.ReadFull(r, body); err != nil {
 		return nil, Info{}, mapErr("get", b, key, err)
 	}
 	return body, info(st), nil

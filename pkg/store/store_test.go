@@ -112,6 +112,42 @@ func TestSwapNeedsTheCurrentETag(t *testing.T) {
 	}
 }
 
+func TestAnObjectIsReadWholeWhileItIsReplaced(t *testing.T) {
+	s := open(t)
+	body := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%2)}, 1000+i%2*5000) }
+	put := func(i int) {
+		if _, err := s.Put(t.Context(), store.Lake, "head.json", body(i), "application/json"); err != nil {
+			t.Error(err)
+		}
+	}
+	put(0)
+	done := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := 0; ; i++ {
+			select {
+			case <-done:
+				return
+			default:
+				put(i)
+			}
+		}
+	})
+	for range 200 {
+		got, in, err := s.Get(t.Context(), store.Lake, "head.json", 1<<20)
+		if err != nil {
+			t.Errorf("a reader failed because the object was replaced: %v", err)
+			break
+		}
+		if in.Bytes != int64(len(got)) || in.ETag == "" || !bytes.Equal(got, body(0)) && !bytes.Equal(got, body(1)) {
+			t.Errorf("%d bytes of %q and others, etag %q", len(got), got[:1], in.ETag)
+			break
+		}
+	}
+	close(done)
+	wg.Wait()
+}
+
 func TestMissingObjectsAreNotFoundAndLargeOnesRefused(t *testing.T) {
 	s, ctx := open(t), t.Context()
 	if _, _, err := s.Get(ctx, store.Lake, "nope", 10); survey.KindOf(err) != survey.NotFound {
