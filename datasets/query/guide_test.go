@@ -54,7 +54,7 @@ func (w town) drive(d shots) {
 	w.exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at, completed_at) VALUES ($1, $2, 'ingested', '{}', $3, 1, $4, $4)`,
 		"u"+d.id, d.contributor, d.n+len(d.rejected), us)
 	w.exec(`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
-		VALUES ($1, $2, $3, 'device', 'vision', $4, $4, $4, $5, 1, 1, '')`, d.id, "u"+d.id, d.contributor, us, d.n)
+		VALUES ($1, $2, $3, $6, 'vision', $4, $4, $4, $5, 1, 1, '')`, d.id, "u"+d.id, d.contributor, us, d.n, "camera of "+d.contributor)
 	w.exec(`INSERT INTO drive_parts (drive_id, part, done_run) VALUES ($1, 0, 0)`, d.id)
 	for kind, reason := range d.rejected {
 		w.exec(`INSERT INTO upload_files (upload_id, path, sha256, bytes, kind, verdict, reason) VALUES ($1, $2, '', 5, $3, 'rejected', $4)`, "u"+d.id, "no-"+kind, kind, string(reason))
@@ -194,14 +194,15 @@ func TestEveryQuestionOfTheGuideIsAnswered(t *testing.T) {
 	want := map[string]map[string]string{
 		"Freshest cells of a city":            {"observations": "6 1 9 1", "last_seen": "2024-05-07 2024-05-07 2024-05-06 2024-05-06"},
 		"Kilometres per contributor and week": {"week": "2024-05-06 2024-05-06", "contributor_id": "c1 c2", "drives": "1 2", "frames": "11 9", "km": "0.3 0.21"},
-		"Rejections by kind and reason":       {"kind": "image image track unknown", "reason": "detector_late undecodable track_unused unknown_type", "quarantined": "true false false false", "files": "1 1 1 1", "percent": "50 50 100 100"},
-		"Pay per kilometre":                   {"contributor_id": "c2 c1", "amount": "400000000001 300000000000", "km": "0.21 0.3"},
-		"Cells not seen since a date":         {"observations": "1 1 1 1 1 1 1 1 1 1"},
-		"Quality by hour of day":              {"hour": "9 17 18", "frames": "11 6 3", "at_night": "0 0 0", "quality_percent": "60 90 50", "sharpness_percent": "60 90 50"},
-		"Redactions per frame by model":       {"model": "face@1 old@1 plate@1", "frames": "9 11 9", "faces_per_frame": "0.667 1 0.667", "plates_per_frame": "1.333 0 1.333"},
-		"Frames within 100 m of a point":      {"frame_id": "d1-0 d1-1 d1-2 d1-3", "metres": "0 30 60 90"},
-		"Epochs add up":                       {"pool": "1000000000007", "allocated": "700000000001", "pool_adds_up": "true", "allocations_add_up": "true"},
-		"Growth of coverage by day":           {"resolution": "7 7 9 9 12 12", "new_cells": "1 1 3 2 11 8", "known_cells": "1 2 3 5 11 19", "percent": "50 100 60 100 57.9 100"},
+		"Rejection reasons by device": {"contributor_id": "c1 c1 c2 c2", "device_id": "camera of c1 camera of c1 camera of c2 camera of c2", "kind": "track image image unknown",
+			"reason": "track_unused undecodable detector_late unknown_type", "quarantined": "false false true false", "files": "1 1 1 1", "percent": "50 50 50 50"},
+		"Pay per kilometre":              {"contributor_id": "c2 c1", "amount": "400000000001 300000000000", "km": "0.21 0.3"},
+		"Cells not seen since a date":    {"observations": "1 1 1 1 1 1 1 1 1 1"},
+		"Quality by hour of day":         {"hour": "9 17 18", "frames": "11 6 3", "at_night": "0 0 0", "quality_percent": "60 90 50", "sharpness_percent": "60 90 50"},
+		"Redactions per frame by model":  {"model": "face@1 old@1 plate@1", "frames": "9 11 9", "faces_per_frame": "0.667 1 0.667", "plates_per_frame": "1.333 0 1.333"},
+		"Frames within 100 m of a point": {"frame_id": "d1-0 d1-1 d1-2 d1-3", "metres": "0 30 60 90"},
+		"Epochs add up":                  {"pool": "1000000000007", "allocated": "700000000001", "pool_adds_up": "true", "allocations_add_up": "true"},
+		"Growth of coverage by day":      {"resolution": "7 7 9 9 12 12", "new_cells": "1 1 3 2 11 8", "known_cells": "1 2 3 5 11 19", "percent": "50 100 60 100 57.9 100"},
 	}
 	questions := guide(t) // before the store, which changes the working directory
 	e := open(t, guideSnapshot(t), query.Options{})

@@ -81,6 +81,7 @@ type Rejection struct {
 	Reason      string    `lake:"reason" doc:"Of the closed list of reasons."`
 	Text        string    `lake:"text" doc:"The reason's sentence."`
 	Quarantined bool      `lake:"quarantined" doc:"Privacy could not be assured; it may yet be published."`
+	Device      *string   `lake:"device_id" doc:"Pseudonym: of the drive that the file was taken for, or else the only device of its upload; null when neither is known. Since version 2."`
 }
 
 // Cell is the state of a cell on the day of the snapshot.
@@ -179,7 +180,7 @@ var (
 	Frames        = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
 	Observations  = lake.Schema{Name: "observations", Version: 1, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
 	Drives        = lake.Schema{Name: "drives", Version: 1, Doc: "Drives with published frames."}
-	Rejections    = lake.Schema{Name: "rejections", Version: 1, Doc: "Files and frames that were not accepted, with the reason."}
+	Rejections    = lake.Schema{Name: "rejections", Version: 2, Doc: "Files and frames that were not accepted, with the reason."}
 	Cells         = lake.Schema{Name: "cells", Version: 1, Doc: "Cells as of the snapshot."}
 	Epochs        = lake.Schema{Name: "epochs", Version: 1, Doc: "Closed reward epochs."}
 	Allocations   = lake.Schema{Name: "allocations", Version: 1, Doc: "What contributors earned in closed epochs."}

@@ -26,7 +26,7 @@ func Example() {
 	// observations 1 11
 	// drives 1 12
 	// cells 1 12
-	// rejections 1 9
+	// rejections 2 10
 	// findings 1 9
 	// features 1 13
 	// epochs 1 12

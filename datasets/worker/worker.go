@@ -435,7 +435,9 @@ func (w *Worker) rejections(ctx context.Context, d period) ([]schema.Rejection, 
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.DB.Query(ctx, `SELECT u.id, u.contributor_id, u.completed_at, f.path, f.kind, f.bytes, f.reason
+	rows, err := w.DB.Query(ctx, `SELECT u.id, u.contributor_id, u.completed_at, f.path, f.kind, f.bytes, f.reason, COALESCE(
+			(SELECT min(d.device_id) FROM frames x JOIN drives d ON d.id = x.drive_id WHERE x.upload_id = u.id AND x.path = f.path),
+			(SELECT min(d.device_id) FROM drives d WHERE d.upload_id = u.id HAVING count(DISTINCT d.device_id) = 1))
 		FROM uploads u JOIN upload_files f ON f.upload_id = u.id
 		WHERE u.completed_at >= $1 AND u.completed_at < $2 AND u.state = 'settled' AND f.verdict = 'rejected' ORDER BY u.id, f.path`, lo, hi)
 	if err != nil {
@@ -447,7 +449,7 @@ func (w *Worker) rejections(ctx context.Context, d period) ([]schema.Rejection, 
 		var r schema.Rejection
 		var at int64
 		var path string
-		if err := rows.Scan(&r.Upload, &r.Contributor, &at, &path, &r.Kind, &r.Bytes, &r.Reason); err != nil {
+		if err := rows.Scan(&r.Upload, &r.Contributor, &at, &path, &r.Kind, &r.Bytes, &r.Reason, &r.Device); err != nil {
 			return nil, err
 		}
 		reason := survey.Reason(r.Reason)

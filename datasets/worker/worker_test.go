@@ -76,8 +76,8 @@ func (w *world) drive(id string, start geo.Point, at time.Time, n int, hole ...i
 		w.exec(`INSERT INTO upload_files (upload_id, path, sha256, bytes, kind, verdict, reason) VALUES ($1, $2, '', 5, 'image', $3, $4)`, "u"+id, fmt.Sprintf("secret/%d.jpg", i), verdict, reason)
 		w.exec(`INSERT INTO frames (id, drive_id, part, seq, upload_id, path, object, sha256, bytes, captured_at, received_at, lat_e7, lon_e7, heading_mdeg, cell, width, height, state,
 			quality_ppm, quality, redaction, public_key, public_sha256, public_bytes, public_width, public_height)
-			VALUES ($1, $2, 0, $3, $4, 'p', '', '', 1, $5, $6, $7, $8, 90500, $9, 8, 6, $10, 800000, $11, $12, 'k', 'h', 99, 8, 6)`,
-			fmt.Sprintf("%s-%03d", id, i), id, i, "u"+id, us+int64(i)*2e6, us, lat, lon, cell.Int64(), st, string(q), string(red))
+			VALUES ($1, $2, 0, $3, $4, $13, '', '', 1, $5, $6, $7, $8, 90500, $9, 8, 6, $10, 800000, $11, $12, 'k', 'h', 99, 8, 6)`,
+			fmt.Sprintf("%s-%03d", id, i), id, i, "u"+id, us+int64(i)*2e6, us, lat, lon, cell.Int64(), st, string(q), string(red), fmt.Sprintf("secret/%d.jpg", i))
 	}
 	w.index(id, 0)
 }
@@ -156,7 +156,7 @@ func TestTheSnapshotHoldsWhatWasCommitted(t *testing.T) {
 			t.Fatalf("%+v", drives)
 		}
 		rej := read[schema.Rejection](w, s, "rejections")
-		if len(rej) != 1 || rej[0].Reason != "undecodable" || rej[0].Text == "" {
+		if len(rej) != 1 || rej[0].Reason != "undecodable" || rej[0].Text == "" || rej[0].Device == nil || *rej[0].Device != "d1" {
 			t.Fatalf("%+v", rej)
 		}
 		cs := read[schema.Cell](w, s, "cells")
@@ -169,6 +169,43 @@ func TestTheSnapshotHoldsWhatWasCommitted(t *testing.T) {
 		}
 		if sum[12] != 9 || sum[9] != 9 || sum[7] != 9 {
 			t.Fatalf("observations by resolution %v", sum)
+		}
+	})
+}
+
+func TestARejectionNamesTheDeviceWhereItIsKnown(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		w := newWorld(t, db)
+		at := time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC)
+		lost := func(upload, path string) {
+			w.exec(`INSERT INTO upload_files (upload_id, path, sha256, bytes, kind, verdict, reason) VALUES ($1, $2, '', 5, '', 'rejected', 'unknown_type')`, upload, path)
+		}
+		// An upload of two cameras: a frame of each is rejected, and a file that belongs to neither.
+		w.drive("front", monaco, at, 3, 1)
+		w.drive("rear", monaco, at.Add(time.Hour), 3, 2)
+		w.exec(`UPDATE frames SET upload_id = 'ufront', path = 'rear/' || path WHERE drive_id = 'rear'`)
+		w.exec(`UPDATE drives SET upload_id = 'ufront', device_id = 'd2' WHERE id = 'rear'`)
+		w.exec(`UPDATE upload_files SET upload_id = 'ufront', path = 'rear/' || path WHERE upload_id = 'urear'`)
+		lost("ufront", "notes.txt")
+		// An upload of one camera, and one of which no drive was made.
+		w.drive("one", monaco, at, 2)
+		lost("uone", "notes.txt")
+		w.exec(`INSERT INTO uploads (id, contributor_id, state, options, files, bytes, created_at, completed_at) VALUES ('unone', 'c1', 'settled', '{}', 1, 1, $1, $1)`, state.Micros(at))
+		lost("unone", "notes.txt")
+		w.exec(`UPDATE uploads SET state = 'settled'`)
+
+		var got []string
+		for _, r := range read[schema.Rejection](w, w.export(), "rejections") {
+			device := "unknown"
+			if r.Device != nil {
+				device = *r.Device
+			}
+			got = append(got, r.Upload+" "+r.Reason+" "+device)
+		}
+		slices.Sort(got)
+		want := []string{"ufront undecodable d1", "ufront undecodable d2", "ufront unknown_type unknown", "unone unknown_type unknown", "uone unknown_type d1"}
+		if !slices.Equal(got, want) {
+			t.Fatalf("%q, want %q", got, want)
 		}
 	})
 }
