@@ -111,14 +111,8 @@ func below(c survey.Cell, res int) (lo, hi survey.Cell) {
 // source is the coarsest resolution from res on that has rows; -1 when none has.
 func source(ctx context.Context, q state.Querier, res int) (int, error) {
 	for r := res; r <= 15; r++ {
-		lo, hi := hex.ResRange(r)
-		var cell int64
-		err := q.QueryRow(ctx, `SELECT cell FROM cells WHERE cell BETWEEN $1 AND $2 LIMIT 1`, lo.Int64(), hi.Int64()).Scan(&cell)
-		if err == nil {
-			return r, nil
-		}
-		if !errors.Is(err, state.ErrNoRows) {
-			return 0, err
+		if has, err := hasRows(ctx, q, r); err != nil || has {
+			return r, err
 		}
 	}
 	return -1, nil
@@ -127,17 +121,22 @@ func source(ctx context.Context, q state.Querier, res int) (int, error) {
 // Base is the finest resolution that has rows; -1 when there are none.
 func Base(ctx context.Context, q state.Querier) (int, error) {
 	for r := 15; r >= 0; r-- {
-		lo, hi := hex.ResRange(r)
-		var cell int64
-		err := q.QueryRow(ctx, `SELECT cell FROM cells WHERE cell BETWEEN $1 AND $2 LIMIT 1`, lo.Int64(), hi.Int64()).Scan(&cell)
-		if err == nil {
-			return r, nil
-		}
-		if !errors.Is(err, state.ErrNoRows) {
-			return 0, err
+		if has, err := hasRows(ctx, q, r); err != nil || has {
+			return r, err
 		}
 	}
 	return -1, nil
+}
+
+// hasRows says whether any cell of a resolution is stored.
+func hasRows(ctx context.Context, q state.Querier, res int) (bool, error) {
+	lo, hi := hex.ResRange(res)
+	var cell int64
+	err := q.QueryRow(ctx, `SELECT cell FROM cells WHERE cell BETWEEN $1 AND $2 LIMIT 1`, lo.Int64(), hi.Int64()).Scan(&cell)
+	if errors.Is(err, state.ErrNoRows) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 // Get is the row of one stored cell; NotFound when nothing was seen there or its resolution is not stored.
