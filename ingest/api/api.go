@@ -8,14 +8,13 @@ package api
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"net"
 	"sync/atomic"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/drivers"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -30,7 +29,9 @@ type Deps struct {
 	Clock func() time.Time // nil means time.Now
 	// Operators register contributors; nil means that nobody can over HTTP.
 	Operators httpx.Operators
-	Limits    Limits
+	// Drivers says which contributor asks; nil means those of DB.
+	Drivers *drivers.Drivers
+	Limits  Limits
 }
 
 // Limits bound what one contributor may ask for. A zero field means its default.
@@ -71,8 +72,8 @@ func def[T int | int64 | float64 | time.Duration](v *T, d T) {
 
 type server struct {
 	Deps
-	perDriver, perStranger *httpx.Limiter
-	waiting                atomic.Int64 // long polls
+	perDriver *httpx.Limiter
+	waiting   atomic.Int64 // long polls
 }
 
 // Register adds the operations under /v1 to the API.
@@ -83,23 +84,24 @@ func Register(_ httpx.Mux, api huma.API, d Deps) {
 	if d.Clock == nil {
 		d.Clock = time.Now
 	}
+	if d.Drivers == nil {
+		d.Drivers = drivers.New(d.DB, drivers.Config{Clock: d.Clock})
+	}
 	d.Limits = d.Limits.withDefaults()
 	s := &server{Deps: d}
 	s.perDriver = &httpx.Limiter{Rate: d.Limits.Rate, Burst: d.Limits.Burst, Name: "driver"}
-	// Whoever brings no valid token is slowed down by address.
-	s.perStranger = &httpx.Limiter{Rate: 1, Burst: 30, Name: "stranger"}
 	s.contributorRoutes(api)
 	s.uploadRoutes(api)
 	s.driveRoutes(api)
 	s.deviceRoutes(api)
 }
 
-// driver registers an operation that a contributor's token opens.
+// driver registers an operation that a contributor's token or session opens.
 func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *contributor, *I) (*O, error)) {
-	op.Security = httpx.Security(httpx.DriverAuth)
-	op.Middlewares = append(op.Middlewares, httpx.Guard(s.authenticate))
-	httpx.Handle(api, op, func(ctx context.Context, in *I) (*O, error) {
-		return fn(ctx, ctx.Value(contributorKey{}).(*contributor), in)
+	drivers.Handle(api, s.Drivers, op, func(ctx context.Context, who drivers.Driver, in *I) (*O, error) {
+		return fn(ctx, s.contributor(who), in)
+	}, func(hc huma.Context, who drivers.Driver) error {
+		return s.perDriver.Check(httpx.ResponseHeader(hc), string(who.ID))
 	})
 }
 
@@ -107,8 +109,6 @@ func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(contex
 func operator[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, *I) (*O, error)) {
 	httpx.HandleOperator(api, s.Operators, httpx.RoleOperator, op, fn)
 }
-
-type contributorKey struct{}
 
 // contributor is who asks.
 type contributor struct {
@@ -119,51 +119,18 @@ type contributor struct {
 	limits  Limits // the server's with the contributor's own
 }
 
-func (s *server) authenticate(hc huma.Context) (context.Context, error) {
-	ctx := hc.Context()
-	tok := httpx.BearerToken(hc.Header("Authorization"))
-	if tok == "" {
-		return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "this needs a contributor's token").WithHint("send it as Authorization: Bearer …"))
+func (s *server) contributor(who drivers.Driver) *contributor {
+	c := &contributor{id: who.ID, handle: who.Handle, payout: who.Payout, blocked: who.Blocked, limits: s.Limits}
+	if who.UploadBytes > 0 {
+		c.limits.UploadBytes = who.UploadBytes
 	}
-	c := contributor{limits: s.Limits}
-	var id string
-	var up, day, open, blocked *int64
-	err := s.DB.QueryRow(ctx, `SELECT c.id, c.handle, c.payout_address, l.upload_bytes, l.day_bytes, l.open_uploads, l.blocked_at
-		FROM contributors c LEFT JOIN contributor_limits l ON l.contributor_id = c.id WHERE c.token_sha256 = $1`, tokenHash(tok)).
-		Scan(&id, &c.handle, &c.payout, &up, &day, &open, &blocked)
-	if errors.Is(err, state.ErrNoRows) {
-		return nil, s.stranger(hc, survey.Errorf(survey.Unauthorized, "the token is not known").WithHint("check for a copying mistake, or ask the operator for a new one"))
+	if who.DayBytes > 0 {
+		c.limits.DayBytes = who.DayBytes
 	}
-	if err != nil {
-		return nil, err
+	if who.OpenUploads > 0 {
+		c.limits.OpenUploads = int(who.OpenUploads)
 	}
-	c.id = survey.ContributorID(id)
-	if up != nil && *up > 0 {
-		c.limits.UploadBytes = *up
-	}
-	if day != nil && *day > 0 {
-		c.limits.DayBytes = *day
-	}
-	if open != nil && *open > 0 {
-		c.limits.OpenUploads = int(*open)
-	}
-	c.blocked = blocked != nil && *blocked > 0
-	if err := s.perDriver.Check(httpx.ResponseHeader(hc), id); err != nil {
-		return nil, err
-	}
-	return context.WithValue(ctx, contributorKey{}, &c), nil
-}
-
-// stranger slows down an address that keeps failing to say who it is.
-func (s *server) stranger(hc huma.Context, err error) error {
-	host, _, splitErr := net.SplitHostPort(hc.RemoteAddr())
-	if splitErr != nil {
-		host = hc.RemoteAddr()
-	}
-	if limit := s.perStranger.Check(httpx.ResponseHeader(hc), host); limit != nil {
-		return limit
-	}
-	return err
+	return c
 }
 
 func tokenHash(tok string) string { return survey.HashOf([]byte(tok)).String() }

@@ -54,7 +54,7 @@ func NewAPI(mux Mux, title, version string) huma.API {
 	c.Security = []map[string][]string{{}}                             // open, unless an operation says otherwise
 	c.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	c.Components.SecuritySchemes = map[string]*huma.SecurityScheme{
-		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration."},
+		DriverAuth:   {Type: "http", Scheme: "bearer", Description: "A contributor's token, as given at registration; the session's cookie of the drivers' pages does as well."},
 		OperatorAuth: {Type: "http", Scheme: "bearer", Description: "An operator's token; the session's cookie of the operators' page does as well. x-role names the role that an operation needs: admins may use all, auditors all that only read."},
 	}
 	c.OnAddOperation = append(c.OnAddOperation, func(o *huma.OpenAPI, op *huma.Operation) {

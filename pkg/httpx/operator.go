@@ -167,7 +167,7 @@ func HandleOperator[I, O any](api huma.API, ops Operators, need Role, op huma.Op
 // themselves (cookies).
 func CrossOrigin(r *http.Request) error {
 	if err := http.NewCrossOriginProtection().Check(r); err != nil {
-		return survey.Errorf(survey.Unauthorized, "another site sent this").WithHint("use the operator's page of this network")
+		return survey.Errorf(survey.Unauthorized, "another site sent this").WithHint("use the pages of this network")
 	}
 	return nil
 }

@@ -18,6 +18,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/drivers"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -32,6 +33,8 @@ import (
 type Deps struct {
 	DB    *state.DB
 	Store *store.Store
+	// Drivers says which contributor asks; nil means those of DB.
+	Drivers *drivers.Drivers
 	// Appeal records an appeal (worker.Worker.Appeal); nil means that none are taken here.
 	Appeal func(ctx context.Context, c survey.ContributorID, d survey.DriveID, text string) error
 	// Chain asks the settlement chain; nil means that nothing is settled on one.
@@ -236,6 +239,9 @@ const keepTrees = 3
 // Register adds the operations under /v1/rewards. The files of an epoch are served under
 // /v1/rewards/epochs/{epoch}/files/, which `roadcomb rewards verify` accepts as a URL.
 func Register(mux httpx.Mux, api huma.API, d Deps) {
+	if d.Drivers == nil {
+		d.Drivers = drivers.New(d.DB, drivers.Config{})
+	}
 	s := &server{Deps: d, trees: map[string]*merkle.Tree{}}
 	get := func(id, path, summary string) huma.Operation {
 		return huma.Operation{OperationID: id, Method: http.MethodGet, Path: path, Summary: summary, Tags: []string{"rewards"}}
@@ -260,26 +266,9 @@ func Register(mux httpx.Mux, api huma.API, d Deps) {
 	}
 }
 
-type contributorKey struct{}
-
-// driver registers an operation that a contributor's token opens.
+// driver registers an operation that a contributor's token or session opens.
 func driver[I, O any](s *server, api huma.API, op huma.Operation, fn func(context.Context, survey.ContributorID, *I) (*O, error)) {
-	op.Security = httpx.Security(httpx.DriverAuth)
-	op.Middlewares = append(op.Middlewares, httpx.Guard(func(hc huma.Context) (context.Context, error) {
-		tok := httpx.BearerToken(hc.Header("Authorization"))
-		if tok == "" {
-			return nil, survey.Errorf(survey.Unauthorized, "this needs a contributor's token").WithHint("send it as Authorization: Bearer …")
-		}
-		var id string
-		err := s.DB.QueryRow(hc.Context(), `SELECT id FROM contributors WHERE token_sha256 = $1`, survey.HashOf([]byte(tok)).String()).Scan(&id)
-		if errors.Is(err, state.ErrNoRows) {
-			return nil, survey.Errorf(survey.Unauthorized, "the token is not known")
-		}
-		return context.WithValue(hc.Context(), contributorKey{}, survey.ContributorID(id)), err
-	}))
-	httpx.Handle(api, op, func(ctx context.Context, in *I) (*O, error) {
-		return fn(ctx, ctx.Value(contributorKey{}).(survey.ContributorID), in)
-	})
+	drivers.Handle(api, s.Drivers, op, func(ctx context.Context, who drivers.Driver, in *I) (*O, error) { return fn(ctx, who.ID, in) })
 }
 
 // Epochs is a list of closed epochs, the newest first.

@@ -21,6 +21,7 @@ import (
 	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
 	ingestworker "github.com/roadcomb/roadcomb/ingest/worker"
+	"github.com/roadcomb/roadcomb/pkg/drivers"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/hex/cellsapi"
@@ -363,15 +364,17 @@ func (p *platform) registerOn(api huma.API, mux *httpx.Routes, base string, w we
 	}
 	op := operators.New(p.db, operators.Config{RootToken: p.secrets.Operator, OIDC: oidc, Secure: strings.HasPrefix(base, "https://"), Log: p.log})
 	op.Register(mux, api)
+	drv := drivers.New(p.db, drivers.Config{Secure: strings.HasPrefix(base, "https://"), Clock: p.set.clock()})
+	drv.Register(api)
 	if err := p.consoleRoutes(mux, api, op); err != nil {
 		return err
 	}
-	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Clock: p.set.clock(), Limits: p.set.limits()})
+	ingestapi.Register(mux, api, ingestapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Drivers: drv, Clock: p.set.clock(), Limits: p.set.limits()})
 	visionapi.Register(mux, api, visionapi.Deps{DB: p.db, Store: p.store, Operators: op})
 	cellsapi.Register(mux, api, cellsapi.Deps{DB: p.db, Log: p.log, Operators: op, Roads: p.roads})
 	tilesapi.Register(mux, api, tilesapi.Deps{DB: p.db, Store: p.store, Log: p.log, Operators: op, Purge: p.purge,
 		Config: tilesapi.Config{PublicURL: base, Basemap: w.Basemap}})
-	if err := p.registerRewards(mux, api, op); err != nil {
+	if err := p.registerRewards(mux, api, op, drv); err != nil {
 		return err
 	}
 	archive.Register(api, archive.Buckets{Store: p.store})

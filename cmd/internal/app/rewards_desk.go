@@ -15,6 +15,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/drivers"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/operators"
@@ -509,8 +510,8 @@ func (p *platform) regions() func(ctx context.Context, res int, from, to time.Ti
 }
 
 // registerRewards adds what contributors, operators and strangers ask about rewards.
-func (p *platform) registerRewards(mux *httpx.Routes, api huma.API, op *operators.Operators) error {
-	d := rewardsapi.Deps{DB: p.db, Store: p.store, Appeal: p.rewards.Appeal, Operators: op, Desk: p.rewards}
+func (p *platform) registerRewards(mux *httpx.Routes, api huma.API, op *operators.Operators, drv *drivers.Drivers) error {
+	d := rewardsapi.Deps{DB: p.db, Store: p.store, Drivers: drv, Appeal: p.rewards.Appeal, Operators: op, Desk: p.rewards}
 	c, err := p.set.Payout.chain(context.Background())
 	if err != nil {
 		return err

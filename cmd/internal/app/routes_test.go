@@ -14,6 +14,7 @@ import (
 	"time"
 
 	ingestapi "github.com/roadcomb/roadcomb/ingest/api"
+	"github.com/roadcomb/roadcomb/pkg/drivers"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/operators"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -36,7 +37,7 @@ const (
 	anyOp    = string(httpx.RoleAny)
 )
 
-// route is one line of the table. Path values: {upload}, {drive}, {zone}, {device} are things of the first driver;
+// route is one line of the table. Path values: {upload}, {drive}, {zone}, {device}, {session} are things of the first driver;
 // everything else is made up. other is what another driver gets: 404 (409 where that is also the answer for what does not
 // exist), or 0 for a route that names nothing of anyone's.
 type route struct {
@@ -96,6 +97,10 @@ var routes = map[string]route{
 	"POST /v1/orders/{id}/bid": {who: runner, path: "/v1/orders/x/bid", body: `{}`},
 
 	"GET /v1/me":                                    {who: driver},
+	"POST /v1/me/login":                             {who: flow, body: `{"token":"nobody"}`},
+	"POST /v1/me/logout":                            {who: public},
+	"GET /v1/me/sessions":                           {who: driver},
+	"DELETE /v1/me/sessions/{id}":                   {who: driver, path: "/v1/me/sessions/{session}", other: 404},
 	"PUT /v1/me/payout":                             {who: driver, body: `{"address":"0x00000000000000000000000000000000000000aa"}`},
 	"GET /v1/me/zones":                              {who: driver},
 	"POST /v1/me/zones":                             {who: driver, body: `{"lat":43.7,"lon":7.4,"radius_m":200}`},
@@ -201,7 +206,7 @@ type site struct {
 	t      *testing.T
 	mux    *httpx.Routes
 	h      http.Handler
-	tokens map[string]string // by who: driver, other, customer, tiles, and the roles
+	tokens map[string]string // by who: driver, session (the driver's, a cookie), other, customer, tiles, and the roles
 	things *strings.Replacer
 }
 
@@ -242,6 +247,18 @@ func newSite(t *testing.T) *site {
 	upload := s.made("POST", "/v1/uploads", `{"files":[{"path":"a.jpg","bytes":3,"sha256":"`+someHash+`"}]}`, "id")
 	zone := s.made("POST", "/v1/me/zones", routes["POST /v1/me/zones"].body, "id")
 	device := s.made("POST", "/v1/me/devices", fmt.Sprintf(`{"name":"cam","key":"%x"}`, key), "key")
+	// A session of anna's that is used, and one that is ended.
+	login := `{"token":"` + s.tokens[driver] + `"}`
+	s.tokens["session"] = s.ask("", "POST", "/v1/me/login", login).Header().Get("Set-Cookie")
+	s.made("POST", "/v1/me/login", login, "id")
+	var session string
+	var mine struct{ Sessions []drivers.Session }
+	s.ok(json.Unmarshal(s.ask("session", "GET", "/v1/me/sessions", "").Body.Bytes(), &mine))
+	for _, x := range mine.Sessions {
+		if !x.Current {
+			session = x.ID
+		}
+	}
 	_, err = p.db.Exec(ctx, `INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
 		VALUES ($1, $2, $3, 'cam', 'indexed', 1, 2, 3, 0, 0, 0, '')`, someHash[:32], upload, string(anna))
 	s.ok(err)
@@ -250,7 +267,7 @@ func newSite(t *testing.T) *site {
 	s.ok(err)
 	_, err = p.db.Exec(ctx, `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since) VALUES ('b0000000000000000000000000000000', $1, 1)`, string(anna))
 	s.ok(err)
-	s.things = strings.NewReplacer("{upload}", upload, "{zone}", zone, "{device}", device, "{drive}", someHash[:32])
+	s.things = strings.NewReplacer("{upload}", upload, "{zone}", zone, "{device}", device, "{drive}", someHash[:32], "{session}", session)
 	return s
 }
 
@@ -284,7 +301,9 @@ func (s *site) ask(who, method, path, body string) *httptest.ResponseRecorder {
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}
-	if tok := s.tokens[who]; tok != "" {
+	if tok := s.tokens[who]; who == "session" {
+		r.Header.Set("Cookie", tok)
+	} else if tok != "" {
 		r.Header.Set("Authorization", "Bearer "+tok)
 	}
 	calls++
@@ -301,7 +320,7 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 			t.Errorf("route %q is not in the table: say who may call it", pattern)
 		}
 	}
-	everyone := []string{"", driver, "other", customer, "tiles", admin, runner, reviewer, fleetOp, auditor}
+	everyone := []string{"", driver, "session", "other", customer, "tiles", admin, runner, reviewer, fleetOp, auditor}
 	for pattern, r := range routes {
 		if !slices.Contains(s.mux.Patterns, pattern) {
 			t.Errorf("the table holds %q, which is no route", pattern)
@@ -325,7 +344,7 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 			case public:
 				allowed = true
 			case driver:
-				allowed = who == driver || who == "other" && r.other == 0
+				allowed = who == driver || who == "session" || who == "other" && r.other == 0
 				if who == "other" {
 					refusal = []int{r.other}
 				}
@@ -341,6 +360,9 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 					allowed, refusal = role.May(httpx.Role(r.who), method), []int{403}
 				}
 			}
+			if who == "session" && (allowed && method == "DELETE" || path == "/v1/me/logout") {
+				continue // what is destroyed is needed by others
+			}
 			// The owner destroys things, so others come first; see the order of everyone for the rest.
 			if allowed && who == driver && method == "DELETE" {
 				defer func() {
@@ -350,7 +372,7 @@ func TestEveryRouteAnswersOnlyThoseWhoMay(t *testing.T) {
 				}()
 				continue
 			}
-			w := s.ask(who, method, path, r.body)
+			w := s.ask(who, method, path, strings.ReplaceAll(r.body, "nobody", "nobody-"+who)) // logins are limited by name
 			switch {
 			case allowed && (w.Code == 401 || w.Code == 403 || w.Code == 500 || r.other == 404 && w.Code == 404):
 				t.Errorf("%s by %q: %d %s", pattern, who, w.Code, w.Body)

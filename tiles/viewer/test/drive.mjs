@@ -30,6 +30,13 @@ try {
   await page.keyboard.press('Enter')
   await page.waitForSelector('#signed-in:not([hidden])', { timeout: 10_000 }).catch(() => { throw new Missing('The token is not accepted.') })
 
+  // The token is nowhere in the page, and the session is out of reach of scripts; it outlives the page.
+  const held = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie, document.getElementById('token').value]))
+  check(!held.includes(token) && !held.includes('rcs_'), `A script can read ${held}`)
+  const [cookie] = (await page.cookies()).filter((c) => c.name === 'roadcomb_driver')
+  check(cookie?.httpOnly && cookie.sameSite === 'Strict' && cookie.value !== token, `The session's cookie is ${JSON.stringify(cookie)}`)
+  await page.reload({ waitUntil: 'load' })
+  await page.waitForSelector('#signed-in:not([hidden])', { timeout: 10_000 }).catch(() => { throw new Missing('The session does not outlive the page.') })
   if (trim) await page.$eval('#options [name=trim]', (i, v) => { i.value = v }, trim)
   const files = readdirSync(folder).map((n) => join(folder, n)).filter((p) => statSync(p).isFile())
   await page.waitForFunction(() => document.querySelector('#uploads').children.length, { timeout: 10_000 })
@@ -38,7 +45,7 @@ try {
   await page.waitForFunction((n) => document.querySelectorAll('#uploads .item').length > n && document.querySelector('#uploads .item .state.done'), { timeout: 240_000 }, before).catch(async () => {
     throw new Missing(`The upload is not done: ${await page.$eval('#signed-in', (m) => m.innerText.slice(0, 600))}`)
   })
-  const api = (path) => page.evaluate(async (p, t) => (await fetch(p, { headers: { Authorization: `Bearer ${t}` } })).json(), path, token)
+  const api = (path) => page.evaluate(async (p) => (await fetch(p)).json(), path)
   const { uploads: [up] } = await api('v1/uploads')
   const c = up.counts
   check(c.files === files.length && c.accepted + c.rejected === c.files, `${files.length} files went in, ${c.accepted} + ${c.rejected} came out.`)
@@ -53,6 +60,9 @@ try {
     await page.select('#covered-days', '7')
     await page.waitForFunction(() => document.getElementById('covered-what').textContent, { timeout: 10_000 })
   }
+  await page.click('#sessions summary')
+  await page.waitForFunction(() => document.querySelectorAll('#sessions-list li').length === 1 && document.querySelector('#sessions-list strong'), { timeout: 10_000 })
+    .catch(() => { throw new Missing('The page does not say where the driver is signed in.') })
   await page.screenshot({ path: out })
   const link = await page.$('#drives button:not([disabled])')
   check(link || !up.drives, 'No drive leads to the map.')
@@ -64,6 +74,13 @@ try {
       .catch(() => { throw new Missing('The map does not show the drive\'s frame.') })
     await page.screenshot({ path: out.replace(/\.png$/, '-map.png') })
   }
+  check(faults.length === 0, `The page reported faults:\n  ${faults.join('\n  ')}`)
+  await page.goto(new URL('drive.html', url).href, { waitUntil: 'load', timeout: 30_000 })
+  await page.waitForSelector('#signed-in:not([hidden])', { timeout: 10_000 })
+  await page.click('#sign-out')
+  await page.waitForSelector('#sign-in:not([hidden])', { timeout: 10_000 }).catch(() => { throw new Missing('Signing out shows nothing.') })
+  check((await page.evaluate(async () => (await fetch('v1/me')).status)) === 401, 'After signing out the session still opens the account.')
+  faults.length = 0 // the 401 was asked for
   check(faults.length === 0, `The page reported faults:\n  ${faults.join('\n  ')}`)
   console.log(JSON.stringify({ files: c.files, accepted: c.accepted, rejected: c.rejected, held: c.held, drives: up.drives }))
 } catch (err) {

@@ -21,7 +21,7 @@ class Missing extends Error {}
 const check = (ok, message) => { if (!ok) throw new Missing(message) }
 const { page, faults, close } = await open({ width: +values.width, height: +values.height, dark: values.dark })
 try {
-  let appealed = ''
+  let appealed = '', signedIn = false
   await page.setRequestInterception(true)
   page.on('request', (r) => {
     const path = new URL(r.url()).pathname
@@ -30,8 +30,13 @@ try {
       appealed = r.postData()
       return r.respond({ status: 204 })
     }
+    if (path === '/v1/me/login') {
+      signedIn = JSON.parse(r.postData()).token === 'good'
+      return r.respond(signedIn ? { contentType: 'application/json', body: '{"id":"c1","handle":"ada"}' } : { status: 401, contentType: 'application/problem+json', body: '{"detail":"the token is not known"}' })
+    }
     const needs = path === '/v1/me' || path.startsWith('/v1/rewards/me')
-    if (needs && r.headers().authorization !== 'Bearer good') return r.respond({ status: 401, contentType: 'application/problem+json', body: '{"detail":"the token is not known"}' })
+    if (r.headers().authorization) faults.push('the page sends a token')
+    if (needs && !signedIn) return r.respond({ status: 401, contentType: 'application/problem+json', body: '{"detail":"the token is not known"}' })
     if (needs && r.method() === 'PUT') return r.respond({ status: 204 })
     const body = answers[path]
     r.respond(body === undefined ? { status: 404, contentType: 'application/problem+json', body: `{"detail":"no ${path}"}` } : { contentType: 'application/json', body: JSON.stringify(body) })

@@ -28,7 +28,7 @@ try {
     }
     return r.continue()
   })
-  await page.evaluateOnNewDocument(() => localStorage.setItem('token', 'tok'))
+  await page.evaluateOnNewDocument(() => localStorage.setItem('signed-in', '1'))
   await page.goto(new URL('drive.html', url).href, { waitUntil: 'load', timeout: 30_000 })
   const says = (text) => page.waitForFunction((t) => document.querySelector('#drives')?.innerText.includes(t), { timeout: 20_000, polling: 50 }, text)
   await says('29 waiting')

@@ -4,7 +4,7 @@ import * as api from './api.js'
 import { covered } from './covered.js'
 import { $, el } from './dom.js'
 import * as f from './format.js'
-import { get, headers, session } from './session.js'
+import { get, session } from './session.js'
 import './theme.js'
 import { chosen, dropped, upload } from './upload.js'
 
@@ -32,7 +32,7 @@ async function take(files) {
   const what = f.plural(files.length, 'file', 'files')
   let shown = 0
   try {
-    const up = await upload(files, { headers: headers(), signal: stop.signal, options: options(), on: ({ stage, done, total }) => {
+    const up = await upload(files, { signal: stop.signal, options: options(), on: ({ stage, done, total }) => {
       if (Date.now() - shown < 100 && done < total) return
       shown = Date.now()
       $('sending-what').textContent = `${words[stage]} ${what}, ${mb(done)} of ${mb(total)} MB`
@@ -69,6 +69,7 @@ let timer = 0
 let busy = true
 async function show() {
   clearTimeout(timer)
+  if ($('signed-in').hidden) return // signed out meanwhile
   try {
     await draw()
   } finally { // also when a request fails, or the page would show for ever what was true then

@@ -6,13 +6,13 @@ import { call } from './api.js'
 const at = 3 // files on their way at a time
 const tries = 4
 
-export async function upload(files, { headers, signal, options, on }) {
+export async function upload(files, { signal, options, on }) {
   const total = files.reduce((n, f) => n + f.file.size, 0)
   on({ stage: 'hash', done: 0, total })
   const manifest = await hashAll(files, total, signal, on)
 
   on({ stage: 'open', done: 0, total })
-  const api = (method, path, body) => call(method, path, { body, headers, signal })
+  const api = (method, path, body) => call(method, path, { body, signal })
   const up = await api('POST', 'v1/uploads', { files: manifest, options: { ...options, client: 'roadcomb-web' } })
   if (up.state !== 'open') return up
   const byHash = new Map(files.map((f, i) => [manifest[i].sha256, f.file]))
