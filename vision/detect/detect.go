@@ -258,8 +258,8 @@ func clip(b survey.Box, w, h int) (survey.Box, bool) {
 	return b, b.W >= 1 && b.H >= 1
 }
 
-// readBoxes reads KindBoxes, down to hint where that is below a class's threshold. A size that does not fit, or a score outside [0, 1], is an error: the weights are then not
-// what the manifest says.
+// readBoxes reads KindBoxes, down to hint where that is below a class's threshold; a class without one is not read. A
+// size that does not fit, or a score outside [0, 1], is an error: the weights are then not what the manifest says.
 func readBoxes(m models.Model, hint float64, out []infer.Tensor, emit func(survey.Box)) error {
 	var boxes, scores *infer.Tensor
 	for i := range out {
@@ -276,7 +276,10 @@ func readBoxes(m models.Model, hint float64, out []infer.Tensor, emit func(surve
 	}
 	least := make([]float32, k)
 	for c, class := range m.Classes {
-		least[c] = float32(min(m.Thresholds[class], hint))
+		least[c] = float32(math.Inf(1))
+		if t, ok := m.Thresholds[class]; ok {
+			least[c] = float32(min(t, hint))
+		}
 	}
 	for i, s := range scores.Data {
 		if s < 0 || s > 1.0001 {

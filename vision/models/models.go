@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -81,7 +82,14 @@ type Source struct {
 	Version string `json:"version,omitempty"`
 	Path    string `json:"path,omitempty"` // inside the package, or of the file
 	URL     string `json:"url,omitempty"`
+	// Convert names what makes the model of the file at Path (TensorFlow.js, its weights beside it in a .bin); empty for a
+	// file that is the model.
+	Convert string      `json:"convert,omitempty"`
+	SHA256  survey.Hash `json:"sha256,omitzero"` // of what is converted: the file and then its weights
 }
+
+// convertNanoDet is the one value of Source.Convert; see fromNanoDet.
+const convertNanoDet = "nanodet-tfjs"
 
 func (s Source) String() string {
 	switch s.Kind {
@@ -106,7 +114,7 @@ type Model struct {
 	SHA256     survey.Hash              `json:"sha256"`
 	Kind       Kind                     `json:"kind"`
 	Input      Input                    `json:"input"`
-	Thresholds map[survey.Class]float64 `json:"thresholds"` // least confidence kept
+	Thresholds map[survey.Class]float64 `json:"thresholds"` // least confidence kept; a class without one is not looked for (OpenFor)
 	NMS        float64                  `json:"nms"`        // overlap (IoU) above which two boxes of a class are one
 	Margin     float64                  `json:"margin"`     // share of the box added on each side before it is covered
 	Passes     []Pass                   `json:"passes"`
@@ -281,7 +289,8 @@ func Open(dir, name string) (Set, error) {
 }
 
 // OpenFor is Open with more to look for: for each class that the best set does not know, the first model of the manifest
-// that does joins it. A class that no model in dir knows is ErrNone: what an operator wants hidden is hidden, or nothing
+// that does joins it, with the thresholds of the classes asked for alone: what else it knows it is not asked for. A class
+// that no model in dir knows is ErrNone: what an operator wants hidden is hidden, or nothing
 // is published.
 func OpenFor(dir string, also []survey.Class) (Set, error) {
 	s, err := Open(dir, "")
@@ -308,12 +317,14 @@ func OpenFor(dir string, also []survey.Class) (Set, error) {
 			if err != nil {
 				return Set{}, err
 			}
+			mo.Thresholds = maps.Clone(mo.Thresholds)
+			maps.DeleteFunc(mo.Thresholds, func(c survey.Class, _ float64) bool { return !slices.Contains(also, c) })
 			s.Models, found = append(s.Models, Loaded{mo, b}), true
 			s.Name += "+" + mo.Name
 			break
 		}
 		if !found {
-			return Set{}, fmt.Errorf("%w: no model for %s is installed; name one in a manifest.json of a folder, or do not ask for it to be hidden", ErrNone, c)
+			return Set{}, fmt.Errorf("%w: no model for %s is installed; roadcomb models pull DIR streetguard-hide gets one, --models DIR uses it", ErrNone, c)
 		}
 	}
 	return s, nil
@@ -375,7 +386,7 @@ func (b builtin) Open(name string) (fs.File, error) {
 	}
 	for _, mo := range b.m.Models {
 		for _, s := range mo.Sources {
-			if mo.File == name && s.Kind == "npm" {
+			if mo.File == name && s.Kind == "npm" && s.Convert == "" {
 				if p := installed(s); p != "" {
 					return os.Open(p)
 				}

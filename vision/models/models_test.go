@@ -135,3 +135,17 @@ func TestPullNamesWhatItCannotHave(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// A set's name stands for its models: what cannot be had is named by model.
+func TestPullTakesTheNamesOfSets(t *testing.T) {
+	dir, log := t.TempDir(), new(strings.Builder)
+	if err := models.Pull(t.Context(), dir, models.PullOptions{Names: []string{"streetguard", "streetguard-s"}, Log: log}); err != nil {
+		t.Fatal(err)
+	}
+	if got := log.String(); strings.Count(got, "streetguard-s") != 1 {
+		t.Errorf("%q", got)
+	}
+	if err := models.Verify(dir); err != nil {
+		t.Error(err)
+	}
+}

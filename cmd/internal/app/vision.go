@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"text/tabwriter"
@@ -25,9 +26,21 @@ type modelsDir struct {
 	Models string `help:"Folder of models; empty for the ones inside the program." env:"ROADCOMB_MODELS" type:"path" placeholder:"DIR"`
 }
 
+// hideFlag is the classes that are looked for besides faces and plates.
+type hideFlag struct {
+	Hide []string `help:"Looked for besides faces and plates: person, vehicle. Needs a model for it in --models." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
+}
+
+func (f hideFlag) classes() (out []survey.Class) {
+	for _, c := range f.Hide {
+		out = append(out, survey.Class(c))
+	}
+	return out
+}
+
 type modelsPullCmd struct {
 	Dir   string   `arg:"" help:"Folder to put them in." type:"path"`
-	Names []string `arg:"" optional:"" help:"Models by name; none means the default set."`
+	Names []string `arg:"" optional:"" help:"Models and sets by name; none means the default set. streetguard-hide is the default set and a model of persons and vehicles."`
 }
 
 func (c *modelsPullCmd) Run(ctx context.Context, e *environ) error {
@@ -67,6 +80,7 @@ func (c *modelsVerifyCmd) Run(e *environ) error {
 
 type detectCmd struct {
 	modelsDir
+	hideFlag
 	Paths []string `arg:"" help:"Images." type:"path"`
 	JSON  bool     `help:"One JSON line per image (the only form; kept so that scripts can say it)."`
 }
@@ -76,7 +90,7 @@ func (detectCmd) Help() string {
 }
 
 func (c *detectCmd) Run(ctx context.Context, e *environ) error {
-	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)})
+	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)}, c.classes()...)
 	if err != nil {
 		return exit{ExitPrivacy, err.Error()}
 	}
@@ -94,13 +108,14 @@ type evalCmd struct {
 
 type evalRedactionCmd struct {
 	modelsDir
+	hideFlag
 	Images string `help:"Folder of images." required:"" type:"path" placeholder:"DIR"`
 	Truth  string `help:"CSV with header file,class,x,y,w,h (pixels, origin top left)." required:"" type:"path" placeholder:"CSV"`
 	JSON   bool   `help:"As JSON."`
 }
 
 func (c *evalRedactionCmd) Run(ctx context.Context, e *environ) error {
-	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)})
+	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)}, c.classes()...)
 	if err != nil {
 		return exit{ExitPrivacy, err.Error()}
 	}
@@ -128,17 +143,17 @@ const textModel = "ppocrv4-det"
 func (c *labCmd) Run() error {
 	return lab.Main(func() (lab.Tools, error) {
 		finder := &features.Finder{}
-		var also []survey.Class
-		for _, class := range c.Hide {
-			also = append(also, survey.Class(class))
-		}
-		g, err := openGuard(c.Models, also...)
+		g, err := openGuard(c.Models, hideFlag{c.Hide}.classes()...)
 		g, err = realGuard(g, err, c.Rehearses)
 		if err != nil {
 			return lab.Tools{Err: err}, nil // it can still decode and rate
 		}
-		// Text is looked for where its model is installed; nothing depends on it.
-		if set, err := models.OpenOne(c.Models, textModel); err == nil {
+		// Text is looked for where its model is installed, in the folder or by set-up; nothing depends on it.
+		set, err := models.OpenOne(c.Models, textModel)
+		if errors.Is(err, models.ErrNone) {
+			set, err = models.OpenOne("", textModel)
+		}
+		if err == nil {
 			for i := range set.Models {
 				set.Models[i].Passes = []models.Pass{{Scale: 1, MaxMpx: 1}, {Scale: 0.5, MinMpx: 1}}
 			}
