@@ -124,7 +124,7 @@ func S3Behind(t testing.TB, front func(endpoint string) string) *store.Store {
 			s3.err = err
 			return
 		}
-		s3.server, s3.err = embeds3.Start(context.Background(), dir, "127.0.0.1:0", "test", "test-secret")
+		s3.server, s3.err = embeds3.Start(context.Background(), dir, "127.0.0.1:0", "test", "test-secret", embeds3.Volatile)
 	})
 	if s3.err != nil {
 		t.Fatal(s3.err)

@@ -123,7 +123,11 @@ func (p *platform) start(ctx context.Context) (err error) {
 	}
 	sc := store.Config{Endpoint: set.S3, AccessKey: set.S3Key, SecretKey: set.S3Secret, Region: set.S3Region, Prefix: set.S3Prefix, PublicEndpoint: set.S3Public}
 	if set.S3 == "" {
-		if p.s3, err = embeds3.Start(ctx, filepath.Join(set.Home, "objects"), set.S3Listen, p.secrets.S3Key, p.secrets.S3Secret.Reveal()); err != nil {
+		var opts []embeds3.Option
+		if set.Throwaway {
+			opts = append(opts, embeds3.Volatile)
+		}
+		if p.s3, err = embeds3.Start(ctx, filepath.Join(set.Home, "objects"), set.S3Listen, p.secrets.S3Key, p.secrets.S3Secret.Reveal(), opts...); err != nil {
 			return err
 		}
 		sc.Endpoint, sc.AccessKey, sc.SecretKey = p.s3.Endpoint, p.secrets.S3Key, p.secrets.S3Secret

@@ -72,7 +72,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 		}
 		defer os.RemoveAll(work)
 	}
-	p, err := openPlatform(ctx, settings{Home: work, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features, Hide: c.Hide, SigningKey: c.SigningKey}, e.log)
+	p, err := openPlatform(ctx, settings{Home: work, Throwaway: true, S3Listen: "127.0.0.1:0", Models: c.Models, Vision: c.Jobs, Roads: c.Roads, Features: c.Features, Hide: c.Hide, SigningKey: c.SigningKey}, e.log)
 	if err != nil {
 		return err
 	}

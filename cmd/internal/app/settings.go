@@ -42,6 +42,8 @@ type settings struct {
 
 	SigningKey survey.Secret `help:"The network's Ed25519 key: signing_key of its secrets.json, where this data folder has another one." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
 
+	Throwaway bool `kong:"-"` // the data folder is removed in the end: its objects need not outlast a power cut
+
 	Payout payoutSettings `embed:"" prefix:"payout-"`
 
 	opsSettings

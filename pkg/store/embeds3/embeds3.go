@@ -3,8 +3,7 @@
 //
 // The gateway changes the process's working folder to its own: make paths absolute before Start.
 //
-// It never calls fsync: after a power cut an acknowledged object may be gone. State keeps the SHA-256 and size of every
-// object that matters, and `roadcomb archive verify` re-reads them.
+// What it acknowledges, written or removed, has reached the disk and outlasts a power cut, unless it is Volatile.
 package embeds3
 
 import (
@@ -14,10 +13,12 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/versity/versitygw/auth"
+	"github.com/versity/versitygw/backend"
 	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
@@ -37,9 +38,28 @@ type Server struct {
 // slot is taken while the gateway runs.
 var slot = make(chan struct{}, 1)
 
+// Option changes how Start serves.
+type Option func(*options)
+
+type options struct {
+	volatile bool
+	sync     func(path string) error
+}
+
+// Volatile leaves syncing to the operating system: for a folder that nobody needs after a power cut.
+func Volatile(o *options) { o.volatile = true }
+
 // Start serves dir, which is made if missing (owner only), on addr ("127.0.0.1:9000"; port 0 picks a free one), with
 // one account. A port in use is Conflict, and so is a second store in this process: Close the first.
-func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server, error) {
+func Start(ctx context.Context, dir, addr, accessKey, secretKey string, opts ...Option) (*Server, error) {
+	o := options{sync: syncPath}
+	for _, set := range opts {
+		set(&o)
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "object folder: %w", err).WithHint("choose a folder you may write to")
 	}
@@ -51,11 +71,15 @@ func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server
 	addr = l.Addr().String()
 	l.Close()
 
-	opts := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 5000}
-	opts.NewDirPerm = 0o700
-	be, err := posix.New(dir, meta.XattrMeta{}, opts)
+	po := posix.PosixOpts{CopyObjectThreshold: 5 << 30, Concurrency: 5000}
+	po.NewDirPerm = 0o700
+	folder, err := posix.New(dir, meta.XattrMeta{}, po)
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "object folder %s: %w", dir, err).WithHint("the file system must support extended attributes")
+	}
+	var be backend.Backend = exact{folder}
+	if !o.volatile {
+		be = durable{exact{folder}, newDisk(dir, o.sync)}
 	}
 	// The gateway allows one instance in a process, and one that was closed with a request in flight ends a little later.
 	select {
@@ -69,7 +93,7 @@ func Start(ctx context.Context, dir, addr, accessKey, secretKey string) (*Server
 	s := &Server{Endpoint: "http://" + addr, cancel: cancel, done: make(chan error, 1)}
 	go func() {
 		defer func() { <-slot }()
-		s.done <- embedgw.RunVersityGW(ctx, exact{be}, &embedgw.Config{
+		s.done <- embedgw.RunVersityGW(ctx, be, &embedgw.Config{
 			RootUserAccess: accessKey, RootUserSecret: secretKey, Region: "us-east-1",
 			Ports: []string{addr}, MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
 			CORSAllowOrigin: "*", KeepAlive: true, Quiet: true, HealthPath: "/_health",
