@@ -122,7 +122,7 @@ func images(paths []string) ([]string, error) {
 		err = filepath.WalkDir(p, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && !d.IsDir() {
 				switch strings.ToLower(filepath.Ext(path)) {
-				case ".jpg", ".jpeg", ".png":
+				case ".jpg", ".jpeg", ".jpe", ".jfif", ".png":
 					out = append(out, path)
 				}
 			}
@@ -146,6 +146,7 @@ type Report struct {
 	Set     string            `json:"set"` // the folder's name
 	Models  []survey.ModelRef `json:"models"`
 	Images  int               `json:"images"`
+	LeftOut int               `json:"left_out,omitempty"` // images of the folder that the truth does not name
 	Margin  float64           `json:"margin"`
 	Classes []Class           `json:"classes"`
 	// FalseArea is the share of all pixels that were covered though no drawn box, enlarged by the margin, holds them.
@@ -189,8 +190,12 @@ type Miss struct {
 
 type truth map[string][]survey.Box
 
-// readTruth reads a CSV with the columns file, class, x, y, w, h in any order; others are ignored. A row with an empty
-// class names an image without boxes.
+// known are the classes that a truth may name.
+var known = []survey.Class{survey.ClassFace, survey.ClassPlate, survey.ClassPerson, survey.ClassVehicle, survey.ClassText}
+
+// readTruth reads a CSV with the columns file, class, x, y, w, h in any order; others are ignored, and so are spaces around
+// values and a byte order mark. A row with an empty class names an image without boxes. A class that no detector here knows
+// is Invalid: its recall would be 0 for the spelling alone.
 func readTruth(path string) (truth, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -204,7 +209,7 @@ func readTruth(path string) (truth, error) {
 	}
 	col := map[string]int{}
 	for i, h := range head {
-		col[strings.TrimSpace(h)] = i
+		col[strings.ToLower(strings.TrimSpace(strings.TrimPrefix(h, "\ufeff")))] = i
 	}
 	for _, need := range []string{"file", "class", "x", "y", "w", "h"} {
 		if _, ok := col[need]; !ok {
@@ -220,6 +225,9 @@ func readTruth(path string) (truth, error) {
 		if err != nil {
 			return nil, survey.Errorf(survey.Invalid, "truth %s: %w", path, err)
 		}
+		for i := range row {
+			row[i] = strings.TrimSpace(row[i])
+		}
 		name := row[col["file"]]
 		if !filepath.IsLocal(name) {
 			line, _ := r.FieldPos(0)
@@ -229,7 +237,11 @@ func readTruth(path string) (truth, error) {
 			t[name] = append(t[name], nil...)
 			continue
 		}
-		b := survey.Box{Class: survey.Class(row[col["class"]])}
+		b := survey.Box{Class: survey.Class(strings.ToLower(row[col["class"]]))}
+		if !slices.Contains(known, b.Class) {
+			line, _ := r.FieldPos(col["class"])
+			return nil, survey.Errorf(survey.Invalid, "truth %s line %d: class %q is none of %v", path, line, b.Class, known)
+		}
 		for _, c := range []struct {
 			name string
 			to   *float64
@@ -239,19 +251,47 @@ func readTruth(path string) (truth, error) {
 				return nil, survey.Errorf(survey.Invalid, "truth %s line %d: %s is no number", path, line, c.name)
 			}
 		}
+		if b.W <= 0 || b.H <= 0 {
+			line, _ := r.FieldPos(col["w"])
+			return nil, survey.Errorf(survey.Invalid, "truth %s line %d: a box of %v × %v pixels", path, line, b.W, b.H)
+		}
 		t[name] = append(t[name], b)
 	}
 }
 
 // Redaction runs the detector over the images that the truth names, in dir, and measures. An image that cannot be read
-// is an error: a figure over fewer images than named would flatter.
+// is an error: a figure over fewer images than named would flatter. A truth with no rows says that no image of dir shows
+// anything: all are looked at. Images that a truth with rows does not name are left out and counted.
 func Redaction(ctx context.Context, g Guard, dir, truthCSV string) (Report, error) {
 	tr, err := readTruth(truthCSV)
 	if err != nil {
 		return Report{}, err
 	}
 	rep := Report{Set: filepath.Base(filepath.Clean(dir)), Models: g.Models(), Margin: g.Margin()}
+	there, err := images([]string{dir})
+	if err != nil {
+		return Report{}, err
+	}
+	empty := len(tr) == 0
+	for _, f := range there {
+		name, err := filepath.Rel(dir, f)
+		if err != nil {
+			return Report{}, survey.Errorf(survey.Internal, "%w", err)
+		}
+		name = filepath.ToSlash(name)
+		if _, named := tr[name]; !named && empty {
+			tr[name] = nil
+		} else if !named {
+			rep.LeftOut++
+		}
+	}
+	if len(tr) == 0 {
+		return Report{}, survey.Errorf(survey.NotFound, "the truth %s names no image, and %s holds none", truthCSV, dir)
+	}
 	acc := map[survey.Class]*tally{}
+	if empty {
+		acc[survey.ClassFace], acc[survey.ClassPlate] = newTally(), newTally()
+	}
 	for _, boxes := range tr {
 		for _, b := range boxes {
 			acc[b.Class] = newTally()
@@ -447,7 +487,11 @@ func (m mask) without(o mask) (n int) {
 // Markdown writes the report as a table for people.
 func (r Report) Markdown(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "## %s\n\n%d images; margin %.2f; ", r.Set, r.Images, r.Margin)
+	fmt.Fprintf(&b, "## %s\n\n%d images; ", r.Set, r.Images)
+	if r.LeftOut > 0 {
+		fmt.Fprintf(&b, "%d that the truth does not name left out; ", r.LeftOut)
+	}
+	fmt.Fprintf(&b, "margin %.2f; ", r.Margin)
 	for i, m := range r.Models {
 		if i > 0 {
 			b.WriteString(", ")
@@ -462,12 +506,16 @@ func (r Report) Markdown(w io.Writer) error {
 	b.WriteString("| class | height px | boxes | recall at IoU ≥ 0.5 | ≥ 90 % covered | 95 % interval | false boxes per image |\n|---|---|--:|--:|--:|---|--:|\n")
 	for _, c := range r.Classes {
 		for i, bin := range c.Bins {
-			if bin.Boxes == 0 {
+			if bin.Boxes == 0 && i > 0 {
 				continue
 			}
 			extra := ""
 			if i == 0 {
 				extra = fmt.Sprintf("%.2f", c.FalseBoxes)
+			}
+			if bin.Boxes == 0 {
+				fmt.Fprintf(&b, "| %s | %s | 0 | | | | %s |\n", c.Class, bin.Height, extra)
+				continue
 			}
 			fmt.Fprintf(&b, "| %s | %s | %d | %.3f | %.3f | %.3f–%.3f | %s |\n", c.Class, bin.Height, bin.Boxes, bin.Recall, bin.Hidden, bin.Lo, bin.Hi, extra)
 		}

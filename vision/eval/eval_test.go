@@ -97,11 +97,43 @@ func TestABadTruthIsNamed(t *testing.T) {
 		"no number":     {"file,class,x,y,w,h\na.jpg,face,1,1,one,1\n", "line 2"},
 		"an escape":     {"file,class,x,y,w,h\n../a.jpg,face,1,1,1,1\n", "leaves"},
 		"missing image": {"file,class,x,y,w,h\nzz.jpg,face,1,1,1,1\n", "zz.jpg"},
+		"another class": {"file,class,x,y,w,h\na.jpg,licence_plate,1,1,1,1\n", "licence_plate"},
+		"no size":       {"file,class,x,y,w,h\na.jpg,face,1,1,0,1\n", "line 2"},
+		"a short row":   {"file,class,x,y,w,h\na.jpg,face\n", "truth.csv"},
 	} {
 		dir, csv := set(t, c.csv, "a.jpg")
 		if _, err := eval.Redaction(t.Context(), fixed{}, dir, csv); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+// A truth may come from a spreadsheet: a byte order mark, spaces, carriage returns, columns in another order.
+func TestTruthsAreReadAsTheyCome(t *testing.T) {
+	dir, csv := set(t, "\ufeffH, class ,note,X,y,w,File\r\n40, Face ,,100,100,40, a b.JPG \r\n", "a b.JPG", "c.jpg", "d.PNG")
+	r, err := eval.Redaction(t.Context(), fixed{face(100, 100, 40, 40, .9)}, dir, csv)
+	if err != nil || r.Images != 1 || r.LeftOut != 2 || len(r.Classes) != 1 || r.Classes[0].Bins[0].Found != 1 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var md bytes.Buffer
+	if err := r.Markdown(&md); err != nil || !strings.Contains(md.String(), "2 that the truth does not name left out") {
+		t.Errorf("%v\n%s", err, md.String())
+	}
+}
+
+// Pictures of nobody: a truth of a header alone says so of every image of the folder.
+func TestAnEmptyTruthMeansPicturesOfNobody(t *testing.T) {
+	dir, csv := set(t, "file,class,x,y,w,h\n", "a.jpg", "b.jpg")
+	r, err := eval.Redaction(t.Context(), fixed{face(100, 100, 40, 40, .9)}, dir, csv)
+	if err != nil || r.Images != 2 || len(r.Classes) != 2 || r.Classes[0].FalseBoxes != 1 || r.Classes[1].FalseBoxes != 0 || r.FalseArea <= 0 {
+		t.Fatalf("%+v, %v", r, err)
+	}
+	var md bytes.Buffer
+	if err := r.Markdown(&md); err != nil || !strings.Contains(md.String(), "| face | all | 0 | | | | 1.00 |") {
+		t.Errorf("%v\n%s", err, md.String())
+	}
+	if _, err := eval.Redaction(t.Context(), fixed{}, t.TempDir(), csv); survey.KindOf(err) != survey.NotFound {
+		t.Error(err)
 	}
 }
 

@@ -8,14 +8,29 @@ package features
 import (
 	"context"
 	"math"
+	"slices"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/detect"
+	"github.com/roadcomb/roadcomb/vision/models"
 )
 
 // SignModel names the sign finder in sightings. It changes when what it finds does.
 const SignModel = "colour-outline-v1"
+
+// TextModel names, in the manifest, the network that finds text.
+const TextModel = "ppocrv4-det"
+
+// ForText gives a set that holds TextModel the passes that text is looked for with here: fewer than where it stands in for
+// a plate detector, because text far off is on no map.
+func ForText(s models.Set) models.Set {
+	s.Models = slices.Clone(s.Models)
+	for i := range s.Models {
+		s.Models[i].Passes = []models.Pass{{Scale: 1, MaxMpx: 1}, {Scale: 0.5, MinMpx: 1}}
+	}
+	return s
+}
 
 // Finder looks at pictures. It is safe for concurrent use.
 type Finder struct {

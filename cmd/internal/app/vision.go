@@ -81,7 +81,7 @@ func (c *modelsVerifyCmd) Run(e *environ) error {
 type detectCmd struct {
 	modelsDir
 	hideFlag
-	Paths []string `arg:"" help:"Images." type:"path"`
+	Paths []string `arg:"" help:"Images, and folders of them."` // printed as they were given
 	JSON  bool     `help:"One JSON line per image (the only form; kept so that scripts can say it)."`
 }
 
@@ -110,7 +110,7 @@ type evalRedactionCmd struct {
 	modelsDir
 	hideFlag
 	Images string `help:"Folder of images." required:"" type:"path" placeholder:"DIR"`
-	Truth  string `help:"CSV with header file,class,x,y,w,h (pixels, origin top left)." required:"" type:"path" placeholder:"CSV"`
+	Truth  string `help:"CSV with header file,class,x,y,w,h (pixels of the upright image, origin top left); a row without class names an image without boxes, no row at all that none has any." required:"" type:"path" placeholder:"CSV"`
 	JSON   bool   `help:"As JSON."`
 }
 
@@ -137,9 +137,6 @@ type labCmd struct {
 	Rehearses bool     `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
 }
 
-// textModel finds text beside the road.
-const textModel = "ppocrv4-det"
-
 func (c *labCmd) Run() error {
 	return lab.Main(func() (lab.Tools, error) {
 		finder := &features.Finder{}
@@ -149,15 +146,12 @@ func (c *labCmd) Run() error {
 			return lab.Tools{Err: err}, nil // it can still decode and rate
 		}
 		// Text is looked for where its model is installed, in the folder or by set-up; nothing depends on it.
-		set, err := models.OpenOne(c.Models, textModel)
+		set, err := models.OpenOne(c.Models, features.TextModel)
 		if errors.Is(err, models.ErrNone) {
-			set, err = models.OpenOne("", textModel)
+			set, err = models.OpenOne("", features.TextModel)
 		}
 		if err == nil {
-			for i := range set.Models {
-				set.Models[i].Passes = []models.Pass{{Scale: 1, MaxMpx: 1}, {Scale: 0.5, MinMpx: 1}}
-			}
-			if finder.Text, err = detect.Open(g.rt, set, detect.Options{}); err != nil {
+			if finder.Text, err = detect.Open(g.rt, features.ForText(set), detect.Options{}); err != nil {
 				return lab.Tools{}, err
 			}
 		}
