@@ -61,8 +61,15 @@ type Limits struct {
 }
 
 // Deploy makes a token and a distributor that alone may mint it. The key's account is the administrator of both and the
-// first who may pause; oracles attest.
+// first who may pause; oracles attest. A threshold that they cannot reach is Invalid.
 func Deploy(ctx context.Context, c Chain, key *ecdsa.PrivateKey, name, symbol string, oracles []merkle.Address, l Limits, mined func()) (token merkle.Address, d Distributor, err error) {
+	distinct := map[merkle.Address]bool{}
+	for _, o := range oracles {
+		distinct[o] = true
+	}
+	if l.Threshold < 1 || l.Threshold > int64(len(distinct)) {
+		return token, d, survey.Errorf(survey.Invalid, "a threshold of %d attestations with %d oracles would never publish a root", l.Threshold, len(distinct))
+	}
 	s, err := newSender(ctx, c, key, mined)
 	if err != nil {
 		return token, d, err

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {AccessControl} from "@openzeppelin/contracts/access/AccessControl.sol";
+import {AccessControlEnumerable} from "@openzeppelin/contracts/access/extensions/AccessControlEnumerable.sol";
 import {Pausable} from "@openzeppelin/contracts/utils/Pausable.sol";
 import {MerkleProof} from "@openzeppelin/contracts/utils/cryptography/MerkleProof.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -13,11 +13,14 @@ interface IRewardToken {
 
 /// Pays cumulative rewards. Each epoch's root says what every address has earned since the first epoch, so that nothing
 /// is lost when a root replaces another. A root counts once `threshold` oracles have attested exactly the same one; what
-/// a single root may add to the total owed, and what may be claimed within a window, are bounded.
+/// a single root may add to the total owed, and what may be claimed within a window, are bounded, and never is more paid
+/// than the attested totals say is owed, whatever a root's leaves claim.
+///
+/// Oracles attest by transactions of their own, so that no signature of theirs can be replayed, repeated or outlive them.
 ///
 /// An address is paid at its own request, or at anybody's with its signature. Never otherwise: the tree holds reserves
 /// at addresses that have no key, and those must not be emptied by a stranger.
-contract RewardDistributor is AccessControl, Pausable, EIP712 {
+contract RewardDistributor is AccessControlEnumerable, Pausable, EIP712 {
     bytes32 public constant ORACLE_ROLE = keccak256("ORACLE_ROLE");
     bytes32 public constant PAUSER_ROLE = keccak256("PAUSER_ROLE");
     bytes32 private constant CLAIM_TYPEHASH =
@@ -37,9 +40,8 @@ contract RewardDistributor is AccessControl, Pausable, EIP712 {
     mapping(address => uint256) public claimed;
     mapping(address => uint256) public nonces;
 
-    /// Of the attestations for an epoch: who gave which, and how many gave the same.
+    /// Who attested what for an epoch: the hash of root, total and manifest.
     mapping(uint64 => mapping(address => bytes32)) public attested;
-    mapping(uint64 => mapping(bytes32 => uint256)) public attestations;
 
     uint256 private windowStart;
     uint256 private windowPaid;
@@ -55,6 +57,7 @@ contract RewardDistributor is AccessControl, Pausable, EIP712 {
     error WrongProof();
     error NothingToClaim();
     error WindowExhausted(uint256 left);
+    error MoreThanOwed(uint256 left);
     error BadSignature();
     error Expired();
     error BadLimits();
@@ -96,10 +99,18 @@ contract RewardDistributor is AccessControl, Pausable, EIP712 {
         bytes32 what = keccak256(abi.encode(root_, total, manifest));
         attested[epoch_][_msgSender()] = what;
         emit Attested(epoch_, _msgSender(), root_, total, manifest);
-        if (++attestations[epoch_][what] < threshold) return;
+        if (attestations(epoch_, what) < threshold) return;
         (epoch, root, owed) = (epoch_, root_, total);
         roots[epoch_] = root_;
         emit RootPublished(epoch_, root_, total, manifest);
+    }
+
+    /// How many attested exactly this for the epoch, of those who are oracles now: who lost the role no longer counts.
+    function attestations(uint64 epoch_, bytes32 what) public view returns (uint256 n) {
+        uint256 count = getRoleMemberCount(ORACLE_ROLE);
+        for (uint256 i = 0; i < count; i++) {
+            if (attested[epoch_][getRoleMember(ORACLE_ROLE, i)] == what) n++;
+        }
     }
 
     /// What the account may claim with a leaf of this cumulative amount; it says nothing of the proof.
@@ -148,7 +159,10 @@ contract RewardDistributor is AccessControl, Pausable, EIP712 {
         amount = cumulative - before;
         if (amount > limit) amount = limit;
         if (block.timestamp >= windowStart + window) (windowStart, windowPaid) = (block.timestamp, 0);
-        if (windowPaid + amount > capPerWindow) revert WindowExhausted(capPerWindow - windowPaid);
+        // The cap may have been lowered below what the window has paid.
+        uint256 left = capPerWindow > windowPaid ? capPerWindow - windowPaid : 0;
+        if (amount > left) revert WindowExhausted(left);
+        if (amount > owed - paid) revert MoreThanOwed(owed - paid);
         windowPaid += amount;
         claimed[account] = before + amount;
         paid += amount;
