@@ -8,9 +8,12 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
+	"math/bits"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/sha3"
 
@@ -161,12 +164,6 @@ func New(leaves []Leaf) (*Tree, error) {
 		return nil, survey.Errorf(survey.Invalid, "a Merkle tree needs at least one leaf")
 	}
 	t := &Tree{nodes: make([]Hash, 2*n-1), leaves: slices.Clone(leaves), index: make([]int, n), find: make(map[Address]int, n)}
-	h := newHasher()
-	type hashed struct {
-		h Hash
-		i int
-	}
-	hs := make([]hashed, n)
 	for i, l := range leaves {
 		if _, dup := t.find[l.Address]; dup {
 			return nil, survey.Errorf(survey.Invalid, "address %s occurs twice", l.Address)
@@ -175,17 +172,69 @@ func New(leaves []Leaf) (*Tree, error) {
 			return nil, survey.Errorf(survey.Invalid, "address %s cannot have %d base units", l.Address, int64(l.Amount))
 		}
 		t.find[l.Address] = i
-		hs[i] = hashed{h.leaf(l), i}
 	}
-	slices.SortFunc(hs, func(a, b hashed) int { return bytes.Compare(a.h[:], b.h[:]) })
-	for k, e := range hs {
+	type hashed struct {
+		h Hash
+		i int
+	}
+	hs := make([]hashed, n)
+	spread(0, n, func(from, to int) {
+		h := newHasher()
+		for i := from; i < to; i++ {
+			hs[i] = hashed{h.leaf(leaves[i]), i}
+		}
+	})
+	// By the first byte into 256 parts, each of which is then sorted: hashes are spread evenly.
+	var ends [256]int
+	for i := range hs {
+		ends[hs[i].h[0]]++
+	}
+	starts, sum := [257]int{}, 0
+	for i, n := range ends {
+		starts[i], ends[i] = sum, sum
+		sum += n
+	}
+	starts[256] = n
+	sorted := make([]hashed, n)
+	for _, e := range hs {
+		sorted[ends[e.h[0]]] = e
+		ends[e.h[0]]++
+	}
+	spread(0, 256, func(from, to int) {
+		for i := from; i < to; i++ {
+			slices.SortFunc(sorted[starts[i]:starts[i+1]], func(a, b hashed) int { return bytes.Compare(a.h[:], b.h[:]) })
+		}
+	})
+	for k, e := range sorted {
 		at := len(t.nodes) - 1 - k
 		t.nodes[at], t.index[e.i] = e.h, at
 	}
-	for i := n - 2; i >= 0; i-- {
-		t.nodes[i] = h.node(t.nodes[2*i+1], t.nodes[2*i+2])
+	// Level by level from the deepest: nodes of one level need only those below.
+	for end := n - 1; end > 0; {
+		begin := 1<<(bits.Len(uint(end))-1) - 1
+		spread(begin, end, func(from, to int) {
+			h := newHasher()
+			for i := from; i < to; i++ {
+				t.nodes[i] = h.node(t.nodes[2*i+1], t.nodes[2*i+2])
+			}
+		})
+		end = begin
 	}
 	return t, nil
+}
+
+// spread calls fn for parts of [from, to) side by side, as many as there are processors, or once where that is not worth it.
+func spread(from, to int, fn func(from, to int)) {
+	parts := runtime.GOMAXPROCS(0)
+	if to-from < 256 || parts == 1 {
+		fn(from, to)
+		return
+	}
+	var wg sync.WaitGroup
+	for i := range parts {
+		wg.Go(func() { fn(from+(to-from)*i/parts, from+(to-from)*(i+1)/parts) })
+	}
+	wg.Wait()
 }
 
 // Root is what the chain holds.

@@ -1,7 +1,9 @@
 package merkle_test
 
 import (
+	"bytes"
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -102,6 +104,37 @@ func TestEveryLeafProvesAndNothingElseDoes(t *testing.T) {
 			}
 		}
 	})
+}
+
+// However many processors share the work, the bytes are the same, and each node is the hash of its children.
+func TestProcessorsDoNotChangeTheTree(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
+	for _, n := range []int{1, 2, 255, 256, 257, 511, 512, 513, 1000, 4095, 4097} {
+		leaves := make([]merkle.Leaf, n)
+		for i := range leaves {
+			h := merkle.Keccak256([]byte(fmt.Sprint(n, i)))
+			copy(leaves[i].Address[:], h[:])
+			leaves[i].Amount = survey.Amount(i)
+		}
+		var alone []byte
+		for _, processors := range []int{1, 2, 3, 7} {
+			runtime.GOMAXPROCS(processors)
+			tree, err := merkle.New(leaves)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if processors == 1 {
+				alone = tree.Dump()
+			} else if !bytes.Equal(tree.Dump(), alone) {
+				t.Errorf("%d leaves with %d processors give other bytes", n, processors)
+			}
+			for _, l := range leaves {
+				if _, proof, ok := tree.Proof(l.Address); !ok || !merkle.Verify(tree.Root(), l, proof) {
+					t.Fatalf("%d leaves with %d processors: %s does not prove", n, processors, l.Address)
+				}
+			}
+		}
+	}
 }
 
 func TestBadTreesAreRefused(t *testing.T) {
