@@ -1,6 +1,5 @@
 // Package epoch measures the close of an epoch and its verification at any size: from the rows as state gives them to the
-// manifest, and from the published files back to it. The database and the object store are left out; what they cost is in
-// the chain benchmark.
+// manifest, and from the published files back to it (Run); and the close where it runs, with database and store (RunSQL).
 package epoch
 
 import (

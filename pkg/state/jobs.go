@@ -24,8 +24,9 @@ const (
 	QueueVision  = "vision"
 )
 
-// JobTimeout bounds one job; RescueAfter is when a job that is still running then is given to another, whatever its worker
-// says: the second must exceed the first. What a dead worker had in hand goes on sooner, after DeadAfter.
+// JobTimeout bounds one job that is not LongLasting; RescueAfter is when such a job that is still running then is given to
+// another, whatever its worker says: the second must exceed the first. What a dead worker had in hand goes on sooner, after
+// DeadAfter.
 const (
 	JobTimeout  = 4 * time.Minute
 	RescueAfter = 5 * time.Minute
@@ -95,6 +96,11 @@ type CloseArgs struct {
 }
 
 func (CloseArgs) Kind() string { return "close" }
+
+// JobTimeout is many times what ten million observations take (benchmarks/results/rewards.md): a close goes on from its
+// frozen inputs, but decides and books them in one go, so that one which is cut off each time would never end.
+func (CloseArgs) JobTimeout() time.Duration { return 6 * time.Hour }
+
 func (CloseArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
 }
@@ -104,6 +110,7 @@ type JobConfig struct {
 	Default, Vision int
 	Poll            time.Duration // how often to look for work; 0 means one second
 	Beat            time.Duration // how often it says that it lives; 0 means BeatEvery
+	Timeout         time.Duration // of one job that is not LongLasting; 0 means JobTimeout, which is also the most
 	ID              string        // of this worker, unique among processes and over time; empty makes one
 }
 
@@ -148,6 +155,19 @@ const (
 // an earlier version leaves the job to one that knows more, instead of doing the wrong thing. Without it the version is 1.
 // A new kind of job needs workers that know it before anything enqueues it.
 type Versioned interface{ JobVersion() int }
+
+// LongLasting is what job arguments implement whose jobs may take longer than JobTimeout: their bound instead. The worker's
+// beat keeps its hold on such a job: nobody else gets it before its bound while the worker lives, and anybody DeadAfter it
+// died.
+type LongLasting interface{ JobTimeout() time.Duration }
+
+// Timeout is River's question how long the job may take; 0 means the worker's general bound.
+func (h *handler[A]) Timeout(j *river.Job[A]) time.Duration {
+	if l, ok := any(j.Args).(LongLasting); ok {
+		return l.JobTimeout()
+	}
+	return 0
+}
 
 func versionOf(a river.JobArgs) int {
 	if v, ok := a.(Versioned); ok {
@@ -237,7 +257,7 @@ func (db *DB) NewWorker(h *Handlers, c JobConfig, log *slog.Logger) (Worker, err
 	}
 	rc := &river.Config{
 		ID: c.ID, Queues: q, Workers: h.ws, Logger: slog.New(quiet{log.Handler()}),
-		JobTimeout: JobTimeout, RescueStuckJobsAfter: RescueAfter,
+		JobTimeout: cmp.Or(c.Timeout, JobTimeout), RescueStuckJobsAfter: RescueAfter,
 		FetchPollInterval: c.Poll, FetchCooldown: min(c.Poll, fetchCooldown),
 	}
 	if rc.ID == "" {

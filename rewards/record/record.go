@@ -10,10 +10,10 @@
 //	spend.parquet          what customers spent on each cell (input)
 //	orders.parquet         the cells of work orders that were open (input)
 //	reviews.parquet        points earned by checking others' work (input)
-//	sponsors.parquet       which contributors answer for which newcomers (input)
+//	sponsors.parquet       which contributors answer for which newcomers, each signed (input)
 //	regions.parquet        the roads known in each region and how much of them is covered (input)
 //	corrections.parquet    what was decided about earlier epochs since the last close (input)
-//	signers.json           the public keys of the roles that signed one of these decisions (input)
+//	signers.json           the public keys of the roles that signed one of these (input)
 //	accounts.parquet       what each contributor had earned before, and where it is paid to (input)
 //	statement.parquet      for each cell, slot and contributor: what was earned and why (output)
 //	escrow.parquet         which drives the held amounts come from (output)
@@ -103,14 +103,14 @@ type Inputs struct {
 	Ruleset       []byte // JSON, as published
 	Contributions Contributions
 	Drives        []rewards.Drive
-	Signers       Signers    // of the roles that signed any of Decisions and Corrections
+	Signers       Signers    // of the roles that signed any of Decisions, Corrections and Sponsors
 	Decisions     []Decision // about Drives
 	Prior         []rewards.Prior
 	Spend         []rewards.Spend
 	Orders        []rewards.Order
 	Reviews       []rewards.Review
 	Regions       []rewards.Region
-	Sponsors      []rewards.Sponsorship
+	Sponsors      []Sponsorship
 	Corrections   []Correction
 	Accounts      []Account
 }
@@ -157,9 +157,13 @@ type regionRow struct {
 	Covered int64       `lake:"covered" unit:"mm" doc:"Of that, what was covered within the four weeks before the epoch's end."`
 }
 
-type sponsorRow struct {
-	Newcomer string `lake:"newcomer"`
-	Sponsor  string `lake:"sponsor" doc:"Contributor who answers for the newcomer with its own earnings."`
+// Sponsorship is a row of sponsors.parquet. Version 1 had the first two columns.
+type Sponsorship struct {
+	Newcomer  string    `lake:"newcomer"`
+	Sponsor   string    `lake:"sponsor" doc:"Contributor who answers for the newcomer with its own earnings."`
+	Since     time.Time `lake:"since" unit:"us"`
+	SignedBy  string    `lake:"signed_by" doc:"Role and name, as role:name: sponsor when the contributor said so itself."`
+	Signature string    `lake:"signature" doc:"Ed25519 by the role's key (signers.json) over Message, hex."`
 }
 
 // RegionPool is a row of region_pools.parquet.
@@ -299,7 +303,7 @@ func (in *Inputs) Sort() {
 	})
 	slices.SortFunc(in.Reviews, func(a, b rewards.Review) int { return cmp.Compare(a.Contributor, b.Contributor) })
 	slices.SortFunc(in.Regions, func(a, b rewards.Region) int { return cmp.Compare(a.Cell, b.Cell) })
-	slices.SortFunc(in.Sponsors, func(a, b rewards.Sponsorship) int { return cmp.Compare(a.Newcomer, b.Newcomer) })
+	slices.SortFunc(in.Sponsors, func(a, b Sponsorship) int { return cmp.Compare(a.Newcomer, b.Newcomer) })
 	slices.SortFunc(in.Corrections, func(a, b Correction) int { return cmp.Compare(a.ID, b.ID) })
 	slices.SortFunc(in.Accounts, func(a, b Account) int {
 		if n := cmp.Compare(a.Contributor, b.Contributor); n != 0 {
@@ -348,9 +352,9 @@ func (in Inputs) EncodeInput(name string) ([]byte, error) {
 	case RegionsName:
 		return encode(name, "Roads known in each region.", in.Regions, func(r rewards.Region) regionRow { return regionRow{r.Cell, r.Road, r.Covered} })
 	case SponsorsName:
-		return encode(name, "Contributors who answer for newcomers.", in.Sponsors, func(s rewards.Sponsorship) sponsorRow {
-			return sponsorRow{string(s.Newcomer), string(s.Sponsor)}
-		})
+		s := schema(name, "Contributors who answer for newcomers, by whose word.")
+		s.Version = 2
+		return lake.Encode(s, in.Sponsors)
 	case CorrectionsName:
 		return lake.Encode(schema(name, "Decisions about earlier epochs."), in.Corrections)
 	case AccountsName:
@@ -454,9 +458,7 @@ func (in *Inputs) DecodeInput(name string, b []byte) (err error) {
 			return rewards.Region{Cell: r.Cell, Road: r.Road, Covered: r.Covered}, nil
 		})
 	case SponsorsName:
-		in.Sponsors, err = decode(name, b, func(r sponsorRow) (rewards.Sponsorship, error) {
-			return rewards.Sponsorship{Newcomer: survey.ContributorID(r.Newcomer), Sponsor: survey.ContributorID(r.Sponsor)}, nil
-		})
+		in.Sponsors, err = decode(name, b, func(r Sponsorship) (Sponsorship, error) { return r, nil })
 	case CorrectionsName:
 		in.Corrections, err = decode(name, b, func(r Correction) (Correction, error) { return r, nil })
 	case AccountsName:
@@ -545,7 +547,10 @@ func (in *Inputs) Derive() error {
 
 // pure turns the published rows into the inputs of the pure function.
 func (in Inputs) pure() (rewards.Inputs, error) {
-	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions, Sponsors: in.Sponsors}
+	ri := rewards.Inputs{Epoch: in.Epoch, Drives: in.Drives, Prior: in.Prior, Spend: in.Spend, Orders: in.Orders, Reviews: in.Reviews, Regions: in.Regions}
+	for _, s := range in.Sponsors {
+		ri.Sponsors = append(ri.Sponsors, rewards.Sponsorship{Newcomer: survey.ContributorID(s.Newcomer), Sponsor: survey.ContributorID(s.Sponsor)})
+	}
 	var err error
 	ri.Contributions, err = in.Contributions.pure(in.Epoch, in.Drives)
 	return ri, err

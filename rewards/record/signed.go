@@ -29,9 +29,12 @@ type Decision struct {
 // Signers are public keys of roles that decide about rewards, in hex, by role.
 type Signers map[string]string
 
-// DecidingRoles are the roles that have a key: those of operators who may decide, fleets for their enrolments, and
-// "deadline" for what the rules decide when nobody did in time.
-func DecidingRoles() []string { return []string{"admin", "deadline", "fleet", "operator"} }
+// RoleSponsor signs what an enrolled contributor said itself, as "sponsor:" and its id.
+const RoleSponsor = "sponsor"
+
+// DecidingRoles are the roles that have a key: those of operators who may decide, fleets for their enrolments, sponsors for
+// their newcomers, and "deadline" for what the rules decide when nobody did in time.
+func DecidingRoles() []string { return []string{"admin", "deadline", "fleet", "operator", RoleSponsor} }
 
 // RoleOf is the role in "role:name".
 func RoleOf(decidedBy string) string {
@@ -58,6 +61,11 @@ func (c Correction) Message() []byte {
 	return message("correction", c.ID, c.Contributor, c.Epoch, c.Kind, c.Amount, c.Reason, c.Evidence, c.DecidedBy)
 }
 
+// Message is what the role signs.
+func (s Sponsorship) Message() []byte {
+	return message("sponsorship", s.Newcomer, s.Sponsor, s.Since.UnixMicro(), s.SignedBy)
+}
+
 // EnrolmentMessage is what the role signs that answers for a contributor, or for a device of theirs. Times are microseconds
 // since 1970 UTC; revokedAt is 0 while it is in force.
 func EnrolmentMessage(c survey.ContributorID, deviceKey, by, reason string, at, revokedAt int64) []byte {
@@ -81,8 +89,8 @@ func (s Signers) Check(msg []byte, decidedBy, signature string) error {
 	return nil
 }
 
-// unsigned lists what was decided without the signature of the role that decided: decisions and corrections, and decisions
-// about drives that decisions.parquet lacks. A ruleset that asks for no signatures gets none checked.
+// unsigned lists what was decided without the signature of the role that decided: decisions, corrections and sponsorships,
+// and decisions about drives that decisions.parquet lacks. A ruleset that asks for no signatures gets none checked.
 func (in Inputs) unsigned(rs rewards.Ruleset) []Difference {
 	if !rs.Trust.Signed {
 		return nil
@@ -94,6 +102,17 @@ func (in Inputs) unsigned(rs rewards.Ruleset) []Difference {
 	for i, c := range in.Corrections {
 		if err := in.Signers.Check(c.Message(), c.DecidedBy, c.Signature); err != nil {
 			add(CorrectionsName, i, "correction %s: %v", c.ID, err)
+		}
+	}
+	if rs.Trust.Sponsors != nil {
+		for i, s := range in.Sponsors {
+			err := in.Signers.Check(s.Message(), s.SignedBy, s.Signature)
+			if role, name, _ := strings.Cut(s.SignedBy, ":"); err == nil && role == RoleSponsor && name != s.Sponsor {
+				err = survey.Errorf(survey.Unauthorized, "%.60q is not the sponsor", name)
+			}
+			if err != nil {
+				add(SponsorsName, i, "that %s answers for %s: %v", s.Sponsor, s.Newcomer, err)
+			}
 		}
 	}
 	signed := map[survey.DriveID]Decision{}

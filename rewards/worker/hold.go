@@ -255,7 +255,7 @@ func (w *Worker) decide(ctx context.Context, tx *state.Tx, d survey.DriveID, cle
 		if _, newcomer, err := waits(evidence); err != nil {
 			return err
 		} else if newcomer != "" {
-			if _, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2 WHERE newcomer_id = $1 AND ended_at = 0`, string(newcomer), state.Micros(w.now())); err != nil {
+			if _, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2, signature = '' WHERE newcomer_id = $1 AND ended_at = 0`, string(newcomer), state.Micros(w.now())); err != nil {
 				return err
 			}
 		}
@@ -329,7 +329,7 @@ func (w *Worker) Enrol(ctx context.Context, c survey.ContributorID, deviceKey, b
 
 // endBonds clears the holds that are bonds for a newcomer who is enrolled now, and ends the sponsorship.
 func (w *Worker) endBonds(ctx context.Context, tx *state.Tx, c survey.ContributorID, by, reason string) error {
-	n, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2 WHERE newcomer_id = $1 AND ended_at = 0`, string(c), state.Micros(w.now()))
+	n, err := tx.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $2, signature = '' WHERE newcomer_id = $1 AND ended_at = 0`, string(c), state.Micros(w.now()))
 	if err != nil {
 		return err
 	}
@@ -414,8 +414,13 @@ func (w *Worker) Sponsor(ctx context.Context, sponsor, newcomer survey.Contribut
 		case others >= int64(rs.Trust.Sponsors.Newcomers):
 			return survey.Errorf(survey.Conflict, "contributor %s answers for %d newcomers, which is the most", sponsor, others).WithHint("it is free again for another once one of them is enrolled")
 		}
-		_, err := tx.Exec(ctx, `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since) VALUES ($1, $2, $3)
-			ON CONFLICT (newcomer_id) DO UPDATE SET sponsor_id = excluded.sponsor_id, since = excluded.since, ended_at = 0`, string(newcomer), string(sponsor), state.Micros(now))
+		s := record.Sponsorship{Newcomer: string(newcomer), Sponsor: string(sponsor), Since: now.UTC().Truncate(time.Microsecond), SignedBy: record.RoleSponsor + ":" + string(sponsor)}
+		if s.Signature, err = w.Keys.sign(s.Message(), s.SignedBy); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since, signed_by, signature) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (newcomer_id) DO UPDATE SET sponsor_id = excluded.sponsor_id, since = excluded.since, ended_at = 0, signed_by = excluded.signed_by, signature = excluded.signature`,
+			s.Newcomer, s.Sponsor, state.Micros(now), s.SignedBy, s.Signature)
 		return err
 	})
 }
@@ -423,7 +428,7 @@ func (w *Worker) Sponsor(ctx context.Context, sponsor, newcomer survey.Contribut
 // Unsponsor ends a sponsorship from the next close on. What is held for it stays held until the newcomer is enrolled or
 // somebody decides.
 func (w *Worker) Unsponsor(ctx context.Context, sponsor, newcomer survey.ContributorID) error {
-	n, err := w.DB.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $3 WHERE sponsor_id = $1 AND newcomer_id = $2 AND ended_at = 0`, string(sponsor), string(newcomer), state.Micros(w.now()))
+	n, err := w.DB.Exec(ctx, `UPDATE reward_sponsors SET ended_at = $3, signature = '' WHERE sponsor_id = $1 AND newcomer_id = $2 AND ended_at = 0`, string(sponsor), string(newcomer), state.Micros(w.now()))
 	if err == nil && n == 0 {
 		err = survey.Errorf(survey.NotFound, "contributor %s does not answer for %s", sponsor, newcomer)
 	}

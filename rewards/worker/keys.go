@@ -92,6 +92,16 @@ func unapplied(ctx context.Context, q state.Querier) ([]record.Correction, error
 	}, `SELECT id, contributor_id, epoch, kind, amount, reason, evidence_sha256, decided_by, signature FROM corrections WHERE applied_epoch = '' ORDER BY id`)
 }
 
+// sponsorships are those in force, as they are signed.
+func sponsorships(ctx context.Context, q state.Querier) ([]record.Sponsorship, error) {
+	return query(ctx, q, func(scan func(...any) error) (s record.Sponsorship, err error) {
+		var since int64
+		err = scan(&s.Newcomer, &s.Sponsor, &since, &s.SignedBy, &s.Signature)
+		s.Since = state.Time(since)
+		return s, err
+	}, `SELECT newcomer_id, sponsor_id, since, signed_by, signature FROM reward_sponsors WHERE ended_at = 0 ORDER BY newcomer_id`)
+}
+
 type enrolment struct {
 	Enrolment
 	signature string
@@ -191,6 +201,18 @@ func (w *Worker) Sign(ctx context.Context, by string, dry bool) (out []Unsigned,
 				e.By = by
 				return e.message()
 			}, `UPDATE reward_enrolled SET enrolled_by = $3, signature = $4 WHERE contributor_id = $1 AND device_key = $2`, string(e.Contributor), e.DeviceKey); err != nil {
+				return err
+			}
+		}
+		ss, err := sponsorships(ctx, tx)
+		if err != nil {
+			return err
+		}
+		for _, s := range ss {
+			if err := answer("that "+s.Sponsor+" answers for "+s.Newcomer, s.SignedBy, s.Signature, func(by string) []byte {
+				s.SignedBy = by
+				return s.Message()
+			}, `UPDATE reward_sponsors SET signed_by = $2, signature = $3 WHERE newcomer_id = $1 AND ended_at = 0`, s.Newcomer); err != nil {
 				return err
 			}
 		}

@@ -288,7 +288,7 @@ func (w *Worker) freeze(ctx context.Context, e survey.Epoch) (record.Files, reco
 // signed refuses what was decided without its role's signature before it is frozen, so that the close can go on once
 // somebody has looked.
 func (w *Worker) signed(ctx context.Context, name string, in record.Inputs) error {
-	if name != record.DrivesName && name != record.DecisionsName && name != record.CorrectionsName {
+	if name != record.DrivesName && name != record.DecisionsName && name != record.SponsorsName && name != record.CorrectionsName {
 		return nil
 	}
 	rs, err := ruleset.Parse(in.Ruleset)
@@ -305,7 +305,7 @@ func (w *Worker) signed(ctx context.Context, name string, in record.Inputs) erro
 			return err
 		}
 	}
-	if rs.Trust.Signed && len(in.Decisions)+len(in.Corrections) > 0 {
+	if rs.Trust.Signed && len(in.Decisions)+len(in.Sponsors)+len(in.Corrections) > 0 {
 		if err := w.Keys.check(); err != nil {
 			return err
 		}
@@ -339,6 +339,9 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 		for _, c := range in.Corrections {
 			use(c.DecidedBy)
 		}
+		for _, s := range in.Sponsors {
+			use(s.SignedBy)
+		}
 	case record.DecisionsName:
 		err = each(in.Contributions.Drives(), func(marks string, args []any) error {
 			ds, err := decided(ctx, w.DB, "drive_id IN ("+marks+")", args...)
@@ -366,9 +369,7 @@ func (w *Worker) gather(ctx context.Context, name string, in *record.Inputs) (er
 			in.Regions, err = w.regions(ctx, in)
 		}
 	case record.SponsorsName:
-		in.Sponsors, err = query(ctx, w.DB, func(scan func(...any) error) (s rewards.Sponsorship, err error) {
-			return s, scan(&s.Newcomer, &s.Sponsor)
-		}, `SELECT newcomer_id, sponsor_id FROM reward_sponsors WHERE ended_at = 0`)
+		in.Sponsors, err = sponsorships(ctx, w.DB)
 	case record.CorrectionsName:
 		in.Corrections, err = unapplied(ctx, w.DB)
 	case record.AccountsName:

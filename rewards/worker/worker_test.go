@@ -850,6 +850,11 @@ func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
 	if _, err := b.w.Enrol(b.ctx, ben, "", "operator:anna", "city van"); err != nil {
 		t.Fatal(err)
 	}
+	const cat, dan = "c0000000000000000000000000000003", "d0000000000000000000000000000004"
+	b.exec(`INSERT INTO contributors (id, payout_address, created_at) VALUES ('` + cat + `', '', 1), ('` + dan + `', '', 1)`)
+	if err := b.w.Sponsor(b.ctx, ben, cat); err != nil {
+		t.Fatal(err)
+	}
 	b.apart(b.drive(ben, start.Add(time.Hour), 3))
 	b.apart(b.drive(ann, start.Add(2*time.Hour), 3))
 	b.now = e.End().Add(72 * time.Hour)
@@ -863,6 +868,7 @@ func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
 		t.Fatal(err)
 	}
 	b.now = next.End().Add(72 * time.Hour)
+	// In the order in which a close freezes its inputs: what is frozen is not asked for again.
 	for _, c := range []struct{ what, by, undo string }{
 		{"an enrolment", `INSERT INTO reward_enrolled (contributor_id, enrolled_by, reason, enrolled_at) VALUES ('` + ann + `', 'operator:anna', 'x', 1)`,
 			`DELETE FROM reward_enrolled WHERE contributor_id = '` + ann + `'`},
@@ -870,6 +876,9 @@ func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
 			`UPDATE reward_enrolled SET enrolled_at = enrolled_at + 1 WHERE contributor_id = '` + ben + `'`},
 		{"a release", `INSERT INTO reward_holds (drive_id, contributor_id, state, evidence, opened_at, deadline_at, reason, decided_by, decided_at) VALUES ('` + late + `', '` + ben + `', 'cleared', '[]', 1, 1, 'x', 'operator:anna', 1)`,
 			`DELETE FROM reward_holds WHERE drive_id = '` + late + `'`},
+		{"a newcomer", `INSERT INTO reward_sponsors (newcomer_id, sponsor_id, since, signed_by) VALUES ('` + dan + `', '` + ben + `', 1, 'sponsor:` + ben + `')`,
+			`DELETE FROM reward_sponsors WHERE newcomer_id = '` + dan + `'`},
+		{"another newcomer", `UPDATE reward_sponsors SET newcomer_id = '` + dan + `'`, `UPDATE reward_sponsors SET newcomer_id = '` + cat + `'`},
 		{"a correction", `INSERT INTO corrections (id, contributor_id, epoch, kind, amount, reason, decided_by, created_at) VALUES ('mine', '` + ann + `', '` + e.String() + `', 'adjust', 1000, 'x', 'admin:root', 1)`,
 			`DELETE FROM corrections WHERE id = 'mine'`},
 		{"an amount", `UPDATE corrections SET amount = 500 WHERE id = 'fix'`, `UPDATE corrections SET amount = 5 WHERE id = 'fix'`},
@@ -889,6 +898,18 @@ func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
 	if m.Corrected != 5 {
 		t.Errorf("corrected %d", int64(m.Corrected))
 	}
+	if _, ok := signersOf(t, b.file(next, record.SignersName))[record.RoleSponsor]; !ok {
+		t.Error("the key that sponsors' words are signed with is not published")
+	}
+	// An end takes the signature with it: the row cannot be taken up again by hand.
+	if err := b.w.Unsponsor(b.ctx, ben, cat); err != nil {
+		t.Fatal(err)
+	}
+	b.exec(`UPDATE reward_sponsors SET ended_at = 0`)
+	if us, err := b.w.Sign(b.ctx, "admin:root", true); err != nil || len(us) != 1 {
+		t.Errorf("a sponsorship that ended and goes on by hand: %v %v", us, err)
+	}
+	b.exec(`UPDATE reward_sponsors SET ended_at = 1`)
 	// A role that decides nothing has no key.
 	if err := b.w.Decide(b.ctx, survey.DriveID(late), true, "auditor:eve", "mine"); survey.KindOf(err) != survey.Unauthorized {
 		t.Errorf("an auditor: %v", err)
@@ -901,4 +922,76 @@ func rowsChangedByHandPayNobody(t *testing.T, db *state.DB) {
 	if us, err := b.w.Sign(b.ctx, "admin:root", false); err != nil || len(us) != 0 {
 		t.Errorf("%v %v", us, err)
 	}
+}
+
+// A large network's close takes longer than a job otherwise may. It ends once, and nobody else begins it meanwhile.
+func TestACloseThatOutlastsOtherJobsEndsOnce(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		b := newBenchOn(t, db)
+		b.drive(ann, monday.Add(10*time.Hour), 3)
+		const most = 50 * time.Millisecond // of a job that is not long lasting
+		began, cut, closed := 0, make(chan error, 1), make(chan error, 1)
+		worker.SetFault(&b.w, func(step string) error {
+			if step == "half booked" { // within the transaction
+				time.Sleep(6 * most)
+			}
+			return nil
+		})
+		h := state.NewHandlers(nil)
+		state.Handle(h, func(ctx context.Context, a state.CloseArgs) error {
+			began++
+			err := b.w.Close(ctx, a.Epoch)
+			closed <- err
+			return err
+		})
+		state.Handle(h, func(ctx context.Context, _ state.IndexArgs) error {
+			<-ctx.Done()
+			select {
+			case cut <- context.Cause(ctx):
+			default: // a later attempt
+			}
+			return nil
+		})
+		for _, args := range []interface{ Kind() string }{state.IndexArgs{DriveID: "slow"}, state.CloseArgs{Epoch: epoch}, state.CloseArgs{Epoch: epoch}} {
+			if err := db.Tx(b.ctx, func(tx *state.Tx) error { return tx.Enqueue(b.ctx, args) }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 10 * time.Millisecond, Beat: 20 * time.Millisecond, Timeout: most}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Start(context.WithoutCancel(b.ctx)); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-cut; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("another job was ended by %v", err)
+		}
+		if err := <-closed; err != nil {
+			t.Errorf("the close: %v", err)
+		}
+		if err := w.Stop(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if n := b.count(`SELECT COUNT(*) FROM epochs`); n != 1 || began != 1 {
+			t.Errorf("%d epochs closed in %d attempts", n, began)
+		}
+		if n := b.count(`SELECT COUNT(*) FROM river_job WHERE kind = 'close' AND state = 'completed' AND attempt = 1`); n != 1 {
+			t.Errorf("%d closes are written down as ended at the first attempt", n)
+		}
+		b.verify(epoch, nil)
+	})
+}
+
+func signersOf(t *testing.T, b []byte) map[string]string {
+	t.Helper()
+	var in []struct{ Role, Ed25519 string }
+	if err := json.Unmarshal(b, &in); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for _, s := range in {
+		out[s.Role] = s.Ed25519
+	}
+	return out
 }
