@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles bench-vision
+.PHONY: future chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles bench-vision
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -65,6 +65,12 @@ bench-vision: build
 
 interop: setup-interop build
 	@for f in $$(find . -path ./node_modules -prune -o -name interop.sh -print | sort); do echo "interop: $$f"; bash $$f || exit 1; done
+
+# The tests on a day to come, as the Monday a ruleset begins, a leap day, a year's end: DAYS ahead, or a date.
+DAYS ?= 7
+PACKAGES ?= ./...
+future: setup-test
+	.ci/future $(DAYS) $(PACKAGES)
 
 # Every fuzz target in turn, FUZZTIME each; crashers stay in testdata/fuzz of their package.
 FUZZTIME ?= 10m
