@@ -24,7 +24,7 @@ type Frame struct {
 	Alt        *float64      `lake:"altitude_m" unit:"m" doc:"As the receiver gave it."`
 	Accuracy   *float64      `lake:"accuracy_m" unit:"m" doc:"Horizontal, estimated; null when unknown."`
 	Grade      string        `lake:"quality_grade" doc:"A (best) to E."`
-	Quality    int64         `lake:"quality_ppm" unit:"ppm" doc:"Fitness for mapping, 0 to 1,000,000."`
+	Quality    int64         `lake:"quality_ppm" plain:"distinct" unit:"ppm" doc:"Fitness for mapping, 0 to 1,000,000."`
 	Sharpness  int64         `lake:"sharpness_ppm" unit:"ppm" doc:"Part of the quality."`
 	Exposure   int64         `lake:"exposure_ppm" unit:"ppm" doc:"Part of the quality."`
 	Resolution int64         `lake:"resolution_ppm" unit:"ppm" doc:"Part of the quality."`
@@ -51,7 +51,7 @@ type Observation struct {
 	Drive       string        `lake:"drive_id"`
 	Contributor string        `lake:"contributor_id" doc:"Pseudonym."`
 	Heading     int64         `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
-	Quality     int64         `lake:"quality_ppm" unit:"ppm"`
+	Quality     int64         `lake:"quality_ppm" plain:"distinct" unit:"ppm"`
 	Geometry    lake.Geometry `lake:"geometry" doc:"Position, WGS 84."`
 }
 
@@ -135,7 +135,7 @@ type Contribution struct {
 	Drive       string      `lake:"drive_id"`
 	Contributor string      `lake:"contributor_id" doc:"Pseudonym."`
 	Heading     int64       `lake:"heading_deg" unit:"degrees" doc:"0 to 359, -1 unknown."`
-	Quality     int64       `lake:"quality_ppm" unit:"ppm"`
+	Quality     int64       `lake:"quality_ppm" plain:"distinct" unit:"ppm"`
 }
 
 // Finding is something odd about a drive with published frames. It rejects nothing by itself.
@@ -177,8 +177,8 @@ type Feature struct {
 
 // Schemas of the datasets above.
 var (
-	Frames        = lake.Schema{Name: "frames", Version: 1, Doc: "Published frames."}
-	Observations  = lake.Schema{Name: "observations", Version: 1, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
+	Frames        = lake.Schema{Name: "frames", Version: 1, Level: lake.Fast, Doc: "Published frames."}
+	Observations  = lake.Schema{Name: "observations", Version: 1, Level: lake.Fast, Doc: "Published frames as coverage and rewards see them, sorted by cell."}
 	Drives        = lake.Schema{Name: "drives", Version: 1, Doc: "Drives with published frames."}
 	Rejections    = lake.Schema{Name: "rejections", Version: 2, Doc: "Files and frames that were not accepted, with the reason."}
 	Cells         = lake.Schema{Name: "cells", Version: 1, Doc: "Cells as of the snapshot."}

@@ -33,6 +33,7 @@ import (
 	"github.com/apache/arrow/go/v17/arrow/memory"
 	"github.com/apache/arrow/go/v17/parquet"
 	"github.com/apache/arrow/go/v17/parquet/compress"
+	"github.com/apache/arrow/go/v17/parquet/file"
 	"github.com/apache/arrow/go/v17/parquet/pqarrow"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -46,6 +47,8 @@ type Schema struct {
 	Doc     string // one sentence
 	// RowGroup is the most rows in a row group; 0 means 131,072.
 	RowGroup int
+	// Level is that of Zstandard: 0 for the usual one, or Fast.
+	Level int
 	// Without names columns of the row type that the file does not have: those that its layout's version did not know. A
 	// program can so write a file of an earlier version byte for byte.
 	Without []string
@@ -354,11 +357,17 @@ func (f field) appender(b *array.RecordBuilder, col int) (appender, int) {
 type Writer[T any] struct {
 	fs     []field
 	schema Schema
-	w      *pqarrow.FileWriter
+	sink   *sink
+	w      *file.Writer
+	leaves []leaf
 	b      *array.RecordBuilder
 	put    []appender
 	n      int
 	rows   int64
+
+	group   file.BufferedRowGroupWriter // nil before the first row
+	inGroup int                         // rows in it
+
 	bounds [4]float64
 	kinds  map[string]bool
 	gname  string
@@ -380,9 +389,12 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 	if s.RowGroup == 0 {
 		s.RowGroup = 131072
 	}
+	if s.Level == 0 {
+		s.Level = level
+	}
 	schema := arrow.NewSchema(arrowFields(fs), nil)
 	options := []parquet.WriterProperty{
-		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(level),
+		parquet.WithCompression(compress.Codecs.Zstd), parquet.WithCompressionLevel(s.Level),
 		parquet.WithRootRepetition(parquet.Repetitions.Required), parquet.WithRootName("roadcomb"),
 		parquet.WithMaxRowGroupLength(int64(s.RowGroup)), parquet.WithCreatedBy("roadcomb"),
 		parquet.WithVersion(parquet.V2_6), parquet.WithStats(true),
@@ -404,12 +416,16 @@ func NewWriter[T any](w io.Writer, s Schema) (*Writer[T], error) {
 		}
 	}
 	props := parquet.NewWriterProperties(options...)
-	// The writer closes a sink that is a Closer; ours belongs to the caller.
-	fw, err := pqarrow.NewFileWriter(schema, struct{ io.Writer }{w}, props, pqarrow.NewArrowWriterProperties())
+	root, err := pqarrow.ToParquet(schema, props, pqarrow.DefaultWriterProps())
 	if err != nil {
 		return nil, err
 	}
-	out := &Writer[T]{fs: fs, schema: s, w: fw, b: array.NewRecordBuilder(memory.DefaultAllocator, schema), bounds: noBounds, kinds: map[string]bool{}}
+	out := &Writer[T]{fs: fs, schema: s, sink: &sink{w: w}, leaves: leavesOf(schema), bounds: noBounds, kinds: map[string]bool{}}
+	out.w = file.NewParquetWriter(out.sink, root.Root(), file.WithWriterProps(props))
+	if out.sink.err != nil {
+		return nil, out.sink.err
+	}
+	out.b = array.NewRecordBuilder(memory.DefaultAllocator, schema)
 	col := 0
 	for _, f := range fs {
 		var a appender
@@ -468,7 +484,7 @@ func (w *Writer[T]) flush() error {
 			reserve(w.b.Field(i), c)
 		}
 	}
-	return w.w.WriteBuffered(rec)
+	return w.writeRecord(rec)
 }
 
 // reserve makes room in b for as much as like has.
@@ -512,7 +528,13 @@ func (w *Writer[T]) Close() error {
 			return err
 		}
 	}
-	return w.w.Close()
+	if err := w.endGroup(); err != nil {
+		return err
+	}
+	if err := w.w.Close(); err != nil {
+		return err
+	}
+	return w.sink.err // the library gives none of its own
 }
 
 // geo is the GeoParquet 1.1 file metadata. The order of keys is fixed by the struct, so that bytes are too.

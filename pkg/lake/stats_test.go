@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"math"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"syscall"
@@ -31,7 +33,7 @@ type sighting struct {
 	Drive    string        `lake:"drive_id"`
 	Who      string        `lake:"contributor_id"`
 	Heading  int64         `lake:"heading_deg"`
-	Quality  int64         `lake:"quality_ppm"`
+	Quality  int64         `lake:"quality_ppm" plain:"distinct"`
 	Night    *bool         `lake:"night"`
 	Geom     lake.Geometry `lake:"geometry"`
 }
@@ -269,7 +271,7 @@ func BenchmarkOneCell(b *testing.B) {
 			for i := range rows {
 				rows[i].Cell = cellOf(at + i)
 			}
-			f, err := lake.Encode(lake.Schema{Name: "sightings", Version: 1}, rows)
+			f, err := lake.Encode(lake.Schema{Name: "sightings", Version: 1, Level: lake.Fast}, rows)
 			if err != nil {
 				b.Fatal(err)
 			}
@@ -288,7 +290,7 @@ func BenchmarkWriteSightings(b *testing.B) {
 	began := cpuTime(b)
 	for b.Loop() {
 		var err error
-		if f, err = lake.Encode(lake.Schema{Name: "sightings", Version: 1}, rows); err != nil {
+		if f, err = lake.Encode(lake.Schema{Name: "sightings", Version: 1, Level: lake.Fast}, rows); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -308,4 +310,64 @@ func cpuTime(t testing.TB) time.Duration {
 		t.Fatal(err)
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// failing loses one write and takes all others, as a disk does that is full for a moment.
+type failing struct {
+	at, n int
+	bytes.Buffer
+}
+
+var errFull = errors.New("no space left on device")
+
+func (f *failing) Write(p []byte) (int, error) {
+	if f.n++; f.n == f.at {
+		return 0, errFull
+	}
+	return f.Buffer.Write(p)
+}
+
+func TestAWriteThatFailsIsNeverAWholeFile(t *testing.T) {
+	rows := sightings(5000)
+	encode := func(f *failing) error {
+		w, err := lake.NewWriter[sighting](f, lake.Schema{Name: "sightings", Version: 1, RowGroup: 2000})
+		if err != nil {
+			return err
+		}
+		if err := w.Write(rows...); err != nil {
+			return err
+		}
+		return w.Close()
+	}
+	var whole failing
+	if err := encode(&whole); err != nil || whole.n < 20 {
+		t.Fatal(whole.n, err)
+	}
+	for at := 1; at <= whole.n; at++ {
+		if err := encode(&failing{at: at}); !errors.Is(err, errFull) {
+			t.Fatalf("write %d of %d failed, and the file is taken for whole: %v", at, whole.n, err)
+		}
+	}
+}
+
+// One column after the other or all at once: the same bytes, in row groups that end within batches.
+func TestTheNumberOfProcessorsDoesNotChangeAByte(t *testing.T) {
+	rows := sightings(40_000)
+	rows[7].Geom, rows[39_999].Geom = lake.Geometry{}, lake.Geometry{}
+	s := lake.Schema{Name: "sightings", Version: 1, RowGroup: 15_000}
+	was := runtime.GOMAXPROCS(1)
+	one, err := lake.Encode(s, rows)
+	runtime.GOMAXPROCS(max(was, 4))
+	defer runtime.GOMAXPROCS(was)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if many, err := lake.Encode(s, rows); err != nil || !bytes.Equal(one, many) {
+			t.Fatalf("%d and %d bytes, %v", len(one), len(many), err)
+		}
+	}
+	if r := groups(t, one); r.NumRowGroups() != 3 || r.NumRows() != int64(len(rows)) {
+		t.Fatalf("%d row groups, %d rows", r.NumRowGroups(), r.NumRows())
+	}
 }
