@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -90,7 +91,7 @@ func Parse(b []byte) (Bundle, error) {
 	if m.NumFrames != len(raw.Frames) || len(raw.Frames) > MaxFrames {
 		return Bundle{}, survey.Errorf(survey.Invalid, "FrameKM metadata announces %d frames and lists %d; the limit is %d", m.NumFrames, len(raw.Frames), MaxFrames)
 	}
-	if m.Name == "" || m.Name != path.Base(m.Name) {
+	if m.Name == "" || m.Name != path.Base(m.Name) || strings.ContainsFunc(m.Name, unicode.IsControl) {
 		return Bundle{}, survey.Errorf(survey.Invalid, "FrameKM bundle is named %.64q", m.Name)
 	}
 	out := Bundle{Name: m.Name, Version: m.Version, Device: m.DeviceType + " " + m.DeviceID, Model: m.DeviceType, Size: m.Size}

@@ -60,6 +60,29 @@ func TestContradictionsAreToldApartFromOtherFiles(t *testing.T) {
 	}
 }
 
+// The frames of a bundle lie one behind the other by their sizes, so none can overlap; what would take memory or time for what
+// is not there is refused from the numbers.
+func TestHostileBundlesAreRefused(t *testing.T) {
+	many := strings.Repeat(`{"bytes":1},`, framekm.MaxFrames) + `{"bytes":1}`
+	for name, b := range map[string]string{
+		"sizes that add up past 2^63": `{"bundle":{"name":"a","numFrames":2,"size":-2,"version":"1.9"},"frames":[{"bytes":9223372036854775807},{"bytes":9223372036854775807}]}`,
+		"a size of 2^63":              `{"bundle":{"name":"a","numFrames":1,"size":9223372036854775808,"version":"1.9"},"frames":[{"bytes":9223372036854775808}]}`,
+		"more frames than any":        fmt.Sprintf(`{"bundle":{"name":"a","numFrames":%d,"size":%[1]d,"version":"1.9"},"frames":[%s]}`, framekm.MaxFrames+1, many),
+		"deep":                        `{"bundle":` + strings.Repeat(`{"a":[`, 1_000_000),
+		"deep and whole":              `{"bundle":{"a":` + strings.Repeat(`[`, 1_000_000) + strings.Repeat(`]`, 1_000_000) + `}}`,
+		"large":                       `{"bundle":{"name":"` + strings.Repeat("a", framekm.MaxJSON) + `"}}`,
+		"a name that leads out":       `{"bundle":{"name":"../../etc/passwd","numFrames":1,"size":30000,"version":"1.9"},"frames":[{"bytes":30000,"lat":1,"lon":2,"t":1715307044998}]}`,
+		"a name with a line break":    `{"bundle":{"name":"a\r\nSet-Cookie: x","numFrames":0,"size":0,"version":"1.9"},"frames":[]}`,
+	} {
+		if _, err := framekm.Parse([]byte(b)); err == nil || survey.KindOf(err) != survey.Invalid && survey.KindOf(err) != survey.Unsupported {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := framekm.ParseSidecar([]byte(b)); err == nil {
+			t.Errorf("%s is a sidecar", name)
+		}
+	}
+}
+
 func TestBeeFrames(t *testing.T) {
 	s, err := framekm.ParseSidecar([]byte(`{"time":1765835621771,"gnss_time":1765835621772,"lat":37.79687694312967,"lon":-122.39541245010635,"img_id":0}`))
 	if err != nil || s.Time.UnixMilli() != 1765835621772 || s.Point.Lat != 37.79687694312967 {

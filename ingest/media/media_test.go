@@ -340,6 +340,38 @@ func TestWhatIsNoFilmOrBroken(t *testing.T) {
 	}
 }
 
+// Boxes whose size leads past the end of the file, past 2^63, or nowhere, nest without end or come by the million: an answer,
+// soon and in little memory.
+func TestHostileBoxes(t *testing.T) {
+	large := func(n uint64, name string) []byte {
+		return binary.BigEndian.AppendUint64(append(be(1), name...), n)
+	}
+	deep := []byte{}
+	for range 10_000 {
+		deep = box("moov", deep)
+	}
+	for name, b := range map[string][]byte{
+		"2^63 in the index":       append(append([]byte{}, ftyp...), append(large(1<<63, "moov"), make([]byte, 64)...)...),
+		"2^64-1 before the index": append(append(append([]byte{}, ftyp...), large(1<<64-1, "mdat")...), moov(time.Second)...),
+		"2^63-1 before the index": append(append(append([]byte{}, ftyp...), large(1<<63-1, "mdat")...), moov(time.Second)...),
+		"a 64-bit size of 0":      append(append(append([]byte{}, ftyp...), large(0, "mdat")...), moov(time.Second)...),
+		"a size of 1 byte":        append(append(append([]byte{}, ftyp...), 0, 0, 0, 2, 'm', 'd', 'a', 't'), moov(time.Second)...),
+		"deep":                    append(append([]byte{}, ftyp...), deep...),
+		"millions":                append(append([]byte{}, ftyp...), bytes.Repeat(box("free", nil), 2<<20)...),
+	} {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := media.Read(bytes.NewReader(b), int64(len(b)))
+		runtime.ReadMemStats(&after)
+		if k := survey.KindOf(err); err == nil && name != "deep" || err != nil && k != survey.Invalid && k != survey.Unsupported {
+			t.Errorf("%s: %v", name, err)
+		}
+		if got := after.TotalAlloc - before.TotalAlloc; got > 64<<20 {
+			t.Errorf("%s: %d bytes taken", name, got)
+		}
+	}
+}
+
 // sparse is a film of any size whose picture data is not there.
 type sparse struct {
 	b    []byte

@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -136,6 +137,27 @@ func TestDamagedAndForeignXML(t *testing.T) {
 	}
 	if _, _, err := trace.ReadNMEA(strings.NewReader("hello\n")); survey.KindOf(err) != survey.Unsupported {
 		t.Error(err)
+	}
+}
+
+// Entities that a document defines are not expanded: not the ones that grow a thousandfold, nor those that name a file.
+func TestEntitiesOfADocumentAreNotExpanded(t *testing.T) {
+	laughs := `<!DOCTYPE gpx [<!ENTITY a "` + strings.Repeat("x", 1000) + `">`
+	for c := 'b'; c <= 'j'; c++ {
+		laughs += fmt.Sprintf(`<!ENTITY %c "%s">`, c, strings.Repeat(fmt.Sprintf("&%c;", c-1), 10))
+	}
+	for name, doctype := range map[string]string{"laughs": laughs + "]>", "file": `<!DOCTYPE gpx [<!ENTITY j SYSTEM "file:///etc/passwd">]>`, "remote": `<!DOCTYPE gpx SYSTEM "http://127.0.0.1:1/x.dtd">`} {
+		doc := `<?xml version="1.0"?>` + doctype + `<gpx><trk><trkseg><trkpt lat="1" lon="2"><time>2024-01-01T00:00:00Z</time></trkpt><trkpt lat="1" lon="2"><time>&j;</time></trkpt></trkseg></trk></gpx>`
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		tr, st, err := trace.ReadGPX(strings.NewReader(doc))
+		runtime.ReadMemStats(&after)
+		if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+			t.Errorf("%s: %d bytes taken for a document of %d", name, got, len(doc))
+		}
+		if err != nil || len(tr) != 1 || !st.Truncated {
+			t.Errorf("%s: %d fixes, %+v, %v", name, len(tr), st, err)
+		}
 	}
 }
 

@@ -2,8 +2,11 @@ package cv_test
 
 import (
 	"bytes"
+	"compress/zlib"
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"image"
 	"image/color"
 	"image/png"
@@ -124,6 +127,11 @@ func TestBadFilesAreRefusedBeforeDecoding(t *testing.T) {
 		"cut in the header": {good[:30], cv.ErrDamaged},
 		"PNG magic only":    {[]byte("\x89PNG\r\n\x1a\n"), cv.ErrDamaged},
 		"bomb":              {resized(good, 20000, 20000), cv.ErrTooManyPixels},
+		"largest bomb":      {resized(good, 65500, 65500), cv.ErrTooManyPixels},
+		"wide bomb":         {resized(good, 65500, 4000), cv.ErrTooManyPixels},
+		"PNG bomb":          {pngBomb(60000, 60000), cv.ErrTooManyPixels},
+		"PNG of 2^30":       {pngBomb(1<<30, 1<<30), cv.ErrTooManyPixels},
+		"PNG of 2^31":       {pngBomb(1<<31, 1<<31), cv.ErrDamaged},
 		"tiny":              {testkit.JPEG(testkit.Picture{W: 16, H: 16, Seed: 1}), cv.ErrTooSmall},
 	} {
 		im, _, err := cv.Decode(c.b, cv.Limits{})
@@ -132,6 +140,22 @@ func TestBadFilesAreRefusedBeforeDecoding(t *testing.T) {
 		}
 		im.Close()
 	}
+}
+
+// pngBomb is a whole PNG of a few bytes that would be a picture of w × h pixels.
+func pngBomb(w, h uint32) []byte {
+	chunk := func(out []byte, name string, data []byte) []byte {
+		out = binary.BigEndian.AppendUint32(out, uint32(len(data)))
+		body := append([]byte(name), data...)
+		return binary.BigEndian.AppendUint32(append(out, body...), crc32.ChecksumIEEE(body))
+	}
+	var rows bytes.Buffer
+	z := zlib.NewWriter(&rows)
+	z.Write(make([]byte, 1<<20))
+	z.Close()
+	size := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint32(nil, w), h)
+	b := chunk([]byte("\x89PNG\r\n\x1a\n"), "IHDR", append(size, 8, 2, 0, 0, 0))
+	return chunk(chunk(b, "IDAT", rows.Bytes()), "IEND", nil)
 }
 
 // resized rewrites the size in the frame header.

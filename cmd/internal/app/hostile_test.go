@@ -1,6 +1,8 @@
 package app
 
 import (
+	"bytes"
+	"compress/gzip"
 	"fmt"
 	"io"
 	"net/http"
@@ -46,6 +48,11 @@ func TestNoRouteIsBrokenByWhatItIsSent(t *testing.T) {
 		}
 		return r.who
 	}
+	var packed bytes.Buffer
+	z := gzip.NewWriter(&packed)
+	z.Write(bytes.Repeat([]byte(" "), 32<<20))
+	z.Close()
+	bomb := packed.Bytes()
 	deep := strings.Repeat(`{"a":[`, 200_000)
 	bodies := map[string]string{
 		"deep": deep, "deep in a field": `{"geometry":` + deep, "wide": `{"files":[` + strings.Repeat(`{},`, 200_000) + `{}]}`, "a huge number": `{"limit":1e999999999,"lat":1e400}`,
@@ -59,12 +66,15 @@ func TestNoRouteIsBrokenByWhatItIsSent(t *testing.T) {
 		if !ok {
 			method, path = "GET", pattern
 		}
-		send := func(what, path string, body io.Reader) *httptest.ResponseRecorder {
+		send := func(what, path string, body io.Reader, headers ...string) *httptest.ResponseRecorder {
 			req := httptest.NewRequest(method, path, body)
 			req.ContentLength = -1
 			req.Header.Set("Content-Type", "application/json")
 			if tok := s.tokens[caller(r)]; tok != "" {
 				req.Header.Set("Authorization", "Bearer "+tok)
+			}
+			for i := 0; i < len(headers); i += 2 {
+				req.Header.Set(headers[i], headers[i+1])
 			}
 			calls++
 			req.RemoteAddr = fmt.Sprintf("10.%d.%d.%d:1", calls>>16&255, calls>>8&255, calls&255)
@@ -86,6 +96,16 @@ func TestNoRouteIsBrokenByWhatItIsSent(t *testing.T) {
 		for _, q := range []string{"", "?bbox=%0d%0aSet-Cookie:%20evil=1&point=x%00&limit=-1&cursor=%ff%fe&key=%0d%0a"} {
 			send("a line break in "+evil+q, evil+q, http.NoBody)
 		}
+		// No path leads to a file that is not published, whatever it stands in for.
+		for _, out := range []string{"..%2f..%2f..%2f..%2fetc%2fpasswd", "%2e%2e%2f%2e%2e%2fsecrets.json", "..%5c..%5csecrets.json", "%2fetc%2fpasswd", "file:%2f%2f%2fetc%2fpasswd", "%252e%252e%252fsecrets.json"} {
+			to := strings.ReplaceAll(param.ReplaceAllString(path, out), "{$}", "")
+			if strings.HasSuffix(to, "/") {
+				to += out
+			}
+			if w := send("a way out in "+to, to, http.NoBody); strings.Contains(w.Body.String(), "root:x:0:0") || strings.Contains(w.Body.String(), s.secrets.Operator.Reveal()) {
+				t.Errorf("%s, %s: %.200s", pattern, to, w.Body)
+			}
+		}
 		if method != http.MethodPost && method != http.MethodPut {
 			continue
 		}
@@ -98,6 +118,10 @@ func TestNoRouteIsBrokenByWhatItIsSent(t *testing.T) {
 			if w := send(what, path, strings.NewReader(b)); w.Code/100 == 2 && what == "deep" && r.body != "" {
 				t.Errorf("%s took %s: %d", pattern, what, w.Code)
 			}
+		}
+		// A body is never inflated: what says that it is compressed is read as it is, and is no JSON.
+		if w := send("a compressed body", path, bytes.NewReader(bomb), "Content-Encoding", "gzip"); w.Code/100 == 2 && r.body != "" {
+			t.Errorf("%s took a compressed body: %d", pattern, w.Code)
 		}
 		for _, begin := range []string{"", `{"files":[`} {
 			e := &endless{begin: begin}
