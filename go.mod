@@ -2,6 +2,8 @@ module github.com/roadcomb/roadcomb
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/Eyevinn/mp4ff v0.46.0
 	github.com/adrianmo/go-nmea v1.10.0

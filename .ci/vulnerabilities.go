@@ -4,19 +4,21 @@
 // (https://go.dev/doc/security/vuln/database) out of FROM, the data/osv folder of the module golang.org/x/vulndb, so that
 // checking needs nothing but the module proxy.
 //
-// vulnerabilities judge reads what govulncheck -format json writes from standard input. It fails for a fault of a module that
-// our code reaches. A fault of the standard library is one of the Go that builds, which is not the repository's to choose: it
-// is told, and a release is to be built with the version named.
+// vulnerabilities judge TOOLCHAIN ACCEPTED reads what govulncheck -format json writes from standard input. It fails for a fault
+// that our code reaches and that a release would have. What the Go that builds here still has, and the TOOLCHAIN of releases
+// ("go1.26.10") has not, is told. ACCEPTED is a file of lines "GO-2026-1234 why it does no harm here"; # begins a comment.
 package main
 
 import (
 	"encoding/json"
 	"fmt"
+	"go/version"
 	"io"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -49,10 +51,10 @@ func main() {
 	switch {
 	case len(os.Args) == 4 && os.Args[1] == "database":
 		err = database(os.Args[2], os.Args[3])
-	case len(os.Args) == 2 && os.Args[1] == "judge":
-		err = judge(os.Stdin, os.Stdout)
+	case len(os.Args) == 4 && os.Args[1] == "judge":
+		err = judge(os.Stdin, os.Stdout, os.Args[2], os.Args[3])
 	default:
-		fmt.Fprintln(os.Stderr, "usage: vulnerabilities database FROM OUT | judge")
+		fmt.Fprintln(os.Stderr, "usage: vulnerabilities database FROM OUT | judge TOOLCHAIN ACCEPTED")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -73,7 +75,14 @@ type finding struct {
 	} `json:"trace"`
 }
 
-func judge(r io.Reader, w io.Writer) error {
+func judge(r io.Reader, w io.Writer, toolchain, acceptedFile string) error {
+	if !version.IsValid(toolchain) {
+		return fmt.Errorf("toolchain %q is no version of Go such as go1.26.10", toolchain)
+	}
+	accepted, err := reasons(acceptedFile)
+	if err != nil {
+		return err
+	}
 	summary, std, ours := map[string]string{}, map[string]string{}, map[string]string{}
 	scanned := false
 	for d := json.NewDecoder(r); ; {
@@ -102,7 +111,8 @@ func judge(r io.Reader, w io.Writer) error {
 		}
 		at := f.Trace[0]
 		line := fmt.Sprintf("%s %s in %s %s, mended in %s", f.OSV, summary[f.OSV], at.Package, at.Version, f.Fixed)
-		if at.Module == "stdlib" || at.Module == "toolchain" {
+		mended := "go" + strings.TrimPrefix(f.Fixed, "v")
+		if at.Module == "stdlib" && f.Fixed != "" && version.Compare(mended, toolchain) <= 0 {
 			std[f.OSV] = line
 		} else {
 			ours[f.OSV] = line
@@ -112,15 +122,46 @@ func judge(r io.Reader, w io.Writer) error {
 		return fmt.Errorf("govulncheck said nothing")
 	}
 	for _, id := range slices.Sorted(maps.Keys(std)) {
-		fmt.Fprintln(w, "of the Go that builds:", std[id])
+		fmt.Fprintf(w, "only of the Go that builds here, not of releases (%s): %s\n", toolchain, std[id])
 	}
+	reached := 0
 	for _, id := range slices.Sorted(maps.Keys(ours)) {
+		if why, ok := accepted[id]; ok {
+			fmt.Fprintf(w, "accepted: %s: %s\n", ours[id], why)
+			continue
+		}
+		reached++
 		fmt.Fprintln(w, "REACHED:", ours[id])
 	}
-	if len(ours) > 0 {
-		return fmt.Errorf("%d faults of modules are reached", len(ours))
+	for _, id := range slices.Sorted(maps.Keys(accepted)) {
+		if ours[id] == "" {
+			fmt.Fprintf(w, "%s is no longer reached: take it out of %s\n", id, acceptedFile)
+		}
+	}
+	if reached > 0 {
+		return fmt.Errorf("%d faults are reached: raise the module's version, or the toolchain line of go.mod, or say in %s why it does no harm", reached, acceptedFile)
 	}
 	return nil
+}
+
+// reasons reads the file of accepted faults.
+func reasons(file string) (map[string]string, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	out := map[string]string{}
+	for n, line := range strings.Split(string(b), "\n") {
+		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		id, why, _ := strings.Cut(line, " ")
+		if why = strings.TrimSpace(why); !strings.HasPrefix(id, "GO-") || why == "" {
+			return nil, fmt.Errorf("%s:%d: %q is no id with a reason", file, n+1, line)
+		}
+		out[id] = why
+	}
+	return out, nil
 }
 
 func database(from, out string) error {

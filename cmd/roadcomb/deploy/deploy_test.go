@@ -3,6 +3,7 @@ package deploy
 
 import (
 	"debug/elf"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"os"
@@ -311,5 +312,93 @@ func TestTheImageHoldsWhatTheProgramIsLinkedWith(t *testing.T) {
 		if !strings.Contains(image, want) {
 			t.Errorf("the image's stage lacks %q", want)
 		}
+	}
+}
+
+// dockerfile is its instructions in order, continued lines joined and comments left out.
+func dockerfile(t *testing.T) (out [][2]string) {
+	t.Helper()
+	text := regexp.MustCompile(`(?m)^#.*\n`).ReplaceAllString(read(t, "Dockerfile"), "")
+	for line := range strings.Lines(strings.ReplaceAll(text, "\\\n", " ")) {
+		if line = strings.TrimSpace(line); line != "" {
+			name, args, _ := strings.Cut(line, " ")
+			out = append(out, [2]string{name, strings.TrimSpace(args)})
+		}
+	}
+	return out
+}
+
+func TestTheDockerfileBuildsWhatIsInTheRepository(t *testing.T) {
+	const root = "../../.."
+	stages, workdir := map[string]bool{}, ""
+	var from []string
+	for _, in := range dockerfile(t) {
+		args := strings.Fields(in[1])
+		switch in[0] {
+		case "FROM":
+			from = append(from, args[0])
+			if len(args) == 3 && args[1] == "AS" {
+				stages[args[2]] = true
+			} else if len(args) != 1 {
+				t.Errorf("FROM %s", in[1])
+			}
+		case "COPY":
+			stage, outside := strings.CutPrefix(args[0], "--from=")
+			if outside {
+				if !stages[stage] {
+					t.Errorf("COPY from %s, which is no stage before it", stage)
+				}
+				continue
+			}
+			for _, src := range args[:len(args)-1] {
+				if _, err := os.Stat(filepath.Join(root, src)); err != nil {
+					t.Error(err)
+				}
+			}
+		case "RUN":
+			for _, pkg := range regexp.MustCompile(`\./cmd/[\w-]+`).FindAllString(in[1], -1) {
+				if _, err := os.Stat(filepath.Join(root, pkg, "main.go")); err != nil {
+					t.Error(err)
+				}
+			}
+			for _, m := range regexp.MustCompile(`-X github\.com/roadcomb/roadcomb/(\S+)\.(\w+)=`).FindAllStringSubmatch(in[1], -1) {
+				if out, err := exec.Command("go", "doc", "./"+filepath.Join(root, m[1]), m[2]).CombinedOutput(); err != nil {
+					t.Errorf("-X sets %s.%s: %s", m[1], m[2], out)
+				}
+			}
+		case "ENTRYPOINT", "CMD":
+			var words []string
+			if err := json.Unmarshal([]byte(in[1]), &words); err != nil || len(words) == 0 {
+				t.Errorf("%s %s: a shell would stand between the signals and the program: %v", in[0], in[1], err)
+			}
+		case "WORKDIR":
+			if workdir = in[1]; !strings.HasPrefix(workdir, "/") {
+				t.Errorf("WORKDIR %s", workdir)
+			}
+		case "ARG", "ENV", "USER", "VOLUME", "STOPSIGNAL":
+			if in[1] == "" {
+				t.Errorf("%s says nothing", in[0])
+			}
+		default:
+			t.Errorf("%s is no instruction that this file needs", in[0])
+		}
+	}
+	if len(from) != 3 || workdir != "/var/lib/roadcomb" {
+		t.Errorf("stages %v, working folder %s", from, workdir)
+	}
+}
+
+// One Go, with the patches of the standard library that were known, builds the image, the releases and, where the go command
+// may fetch it, everything else.
+func TestReleasesAreBuiltWithOnePinnedGo(t *testing.T) {
+	m := regexp.MustCompile(`(?m)^toolchain go(1\.\d+\.\d+)$`).FindStringSubmatch(read(t, "../../../go.mod"))
+	if m == nil {
+		t.Fatal("go.mod names no toolchain with its patch")
+	}
+	if !slices.Contains(dockerfile(t), [2]string{"FROM", "golang:" + m[1] + "-bookworm AS build"}) {
+		t.Errorf("the image is not built with Go %s", m[1])
+	}
+	if !strings.Contains(read(t, "../../../.ci/release"), `GOTOOLCHAIN=$(sed -n 's/^toolchain //p' go.mod)`) {
+		t.Error(".ci/release takes whatever Go there is")
 	}
 }
