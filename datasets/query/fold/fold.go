@@ -31,6 +31,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/lockfile"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -76,6 +77,7 @@ var cellSchema = lake.Schema{Name: "cells-fold", Version: 1, Doc: "State of base
 const (
 	manifestName = "fold.json"
 	cellsName    = "cells.parquet"
+	lockName     = "fold.lock"
 	format       = "roadcomb-fold/2"
 )
 
@@ -103,8 +105,19 @@ type day struct {
 // Run brings the folder up to date with the parts, and gives what it holds then. A part whose partials are there is not
 // read again; parts that are not given any more are dropped. remote folds when it is not nil, else local. The folder
 // belongs to Run: nothing else may be in it but what an earlier run left. A run that fails leaves the cells that were
-// there, and the partials of parts that were done for the next run.
+// there, and the partials of parts that were done for the next run. While another run works in the folder this one is
+// Conflict.
 func Run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *ClickHouse) (Result, error) {
+	for _, sub := range []string{"areas", "days"} {
+		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
+			return Result{}, survey.Errorf(survey.Unavailable, "fold: %w", err).WithHint("choose a folder you may write to with --out")
+		}
+	}
+	lock, err := lockfile.Take(ctx, filepath.Join(dir, lockName), 0)
+	if err != nil {
+		return Result{}, fmt.Errorf("fold: %w", err)
+	}
+	defer lock.Release()
 	res, err := run(ctx, parts, dir, local, remote)
 	var d *damaged
 	for again := 0; errors.As(err, &d) && again < 100; again++ { // made again from the observations
@@ -117,11 +130,6 @@ func Run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *C
 }
 
 func run(ctx context.Context, parts []Part, dir string, local *DuckDB, remote *ClickHouse) (Result, error) {
-	for _, sub := range []string{"areas", "days"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o755); err != nil {
-			return Result{}, survey.Errorf(survey.Unavailable, "fold: %w", err).WithHint("choose a folder you may write to with --out")
-		}
-	}
 	old, err := load(dir)
 	if err != nil {
 		return Result{}, err

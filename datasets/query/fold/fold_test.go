@@ -23,6 +23,7 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/lake"
+	"github.com/roadcomb/roadcomb/pkg/lockfile"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -501,4 +502,19 @@ func ExampleRun() {
 	// Output:
 	// 1 1
 	// 8c1f8d44a2cd5ff 2024-05-06T08:00:00Z
+}
+
+func TestOneRunAtATimeWorksInAFolder(t *testing.T) {
+	dir := t.TempDir()
+	l, err := lockfile.Take(t.Context(), filepath.Join(dir, "fold.lock"), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fold.Run(t.Context(), nil, dir, nil, nil); survey.KindOf(err) != survey.Conflict {
+		t.Fatalf("beside another run: %v", err)
+	}
+	l.Release()
+	if _, err := fold.Run(t.Context(), nil, dir, nil, nil); survey.KindOf(err) != survey.NotFound {
+		t.Fatalf("after it, without observations: %v", err)
+	}
 }

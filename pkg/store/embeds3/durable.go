@@ -6,9 +6,11 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/versity/versitygw/s3response"
 )
 
@@ -52,25 +54,43 @@ func (d durable) CompleteMultipartUpload(ctx context.Context, in *s3.CompleteMul
 }
 
 func (d durable) DeleteObject(ctx context.Context, in *s3.DeleteObjectInput) (*s3.DeleteObjectOutput, error) {
-	defer d.disk.removing()()
+	r := d.disk.remove(*in.Bucket, *in.Key)
+	defer r.end()
 	out, err := d.exact.DeleteObject(ctx, in)
 	if err == nil {
-		err = d.disk.gone(*in.Bucket, *in.Key)
+		err = r.sync()
 	}
 	return out, err
 }
 
+// DeleteObjects removes some at a time, because a removal holds the folders that it may change.
 func (d durable) DeleteObjects(ctx context.Context, in *s3.DeleteObjectsInput) (s3response.DeleteResult, error) {
-	defer d.disk.removing()()
-	out, err := d.exact.DeleteObjects(ctx, in)
-	if err != nil {
-		return out, err
+	var all s3response.DeleteResult
+	for objects := range slices.Chunk(in.Delete.Objects, 50) {
+		out, err := d.deleteSome(ctx, in, objects)
+		if err != nil {
+			return all, err
+		}
+		all.Deleted = append(all.Deleted, out.Deleted...)
+		all.Error = append(all.Error, out.Error...)
 	}
-	var keys []string
-	for _, o := range out.Deleted {
-		keys = append(keys, *o.Key)
+	return all, nil
+}
+
+func (d durable) deleteSome(ctx context.Context, in *s3.DeleteObjectsInput, objects []types.ObjectIdentifier) (s3response.DeleteResult, error) {
+	keys := make([]string, len(objects))
+	for i, o := range objects {
+		keys[i] = *o.Key
 	}
-	return out, d.disk.gone(*in.Bucket, keys...)
+	r := d.disk.remove(*in.Bucket, keys...)
+	defer r.end()
+	some := *in
+	some.Delete = &types.Delete{Objects: objects, Quiet: in.Delete.Quiet}
+	out, err := d.exact.DeleteObjects(ctx, &some)
+	if err == nil {
+		err = r.sync()
+	}
+	return out, err
 }
 
 // disk makes what is below root outlast a power cut. A file's name is in its folder, and that folder's in the next: the
@@ -132,37 +152,70 @@ func (d *disk) keep(elem ...string) error {
 	return nil
 }
 
-// removing begins a removal, and ends it when its result is called.
-func (d *disk) removing() (end func()) {
+// removal is one or more names that go. Their folders are held open, so that one that went with its last name is told
+// from another that was made in its place.
+type removal struct {
+	d    *disk
+	keys []string // paths
+	held map[string]*os.File
+}
+
+// remove begins a removal; end ends it.
+func (d *disk) remove(bucket string, keys ...string) *removal {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	d.removals++
 	d.epoch++
 	clear(d.named) // what is removed may be made again under the same name
-	return func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.removals--
+	d.mu.Unlock()
+	r := &removal{d: d, held: map[string]*os.File{}}
+	for _, k := range keys {
+		key := filepath.Join(d.root, bucket, k)
+		r.keys = append(r.keys, key)
+		for path := key; path != d.root; {
+			path = filepath.Dir(path)
+			if _, ok := r.held[path]; ok {
+				break
+			}
+			if f, err := os.Open(path); err == nil {
+				r.held[path] = f
+			}
+		}
 	}
+	return r
 }
 
-// gone syncs the removal of keys. The gateway removes folders that became empty too, so the lowest that is left is the
-// one that changed.
-func (d *disk) gone(bucket string, keys ...string) error {
+func (r *removal) end() {
+	for _, f := range r.held {
+		f.Close()
+	}
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	r.d.removals--
+}
+
+// sync syncs the folder of each name; where that folder went too, or is another now, also the next.
+func (r *removal) sync() error {
 	done := map[string]struct{}{}
-	for _, k := range keys {
-		for path := filepath.Join(d.root, bucket, k); path != d.root; {
+	for _, path := range r.keys {
+		for same := false; !same && path != r.d.root; {
 			path = filepath.Dir(path)
 			if _, ok := done[path]; ok {
 				break
 			}
-			err := d.sync(path)
-			if err == nil {
-				done[path] = struct{}{}
-				break
-			}
-			if !errors.Is(err, fs.ErrNotExist) {
+			done[path] = struct{}{}
+			if err := r.d.sync(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
+			}
+			now, err := os.Stat(path)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+			if f := r.held[path]; f != nil && err == nil {
+				was, err := f.Stat()
+				if err != nil {
+					return err
+				}
+				same = os.SameFile(was, now)
 			}
 		}
 	}

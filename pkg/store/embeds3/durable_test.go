@@ -12,9 +12,13 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"github.com/roadcomb/roadcomb/pkg/lockfile"
+	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
 // platter is what a power cut would leave of a folder: names and bytes as they were when they were last synced. An inode
@@ -230,6 +234,28 @@ func TestWhatIsAcknowledgedOutlastsAPowerCut(t *testing.T) {
 	} else if got := p.read(dir, bucket, "a", "b"); string(got) != "y" {
 		t.Errorf("sent again, a power cut leaves %q", got)
 	}
+}
+
+func TestAFolderIsServedByOneProcess(t *testing.T) {
+	dir := t.TempDir()
+	l, err := lockfile.Take(t.Context(), filepath.Join(dir, ".lock"), 0) // as another process would hold it
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if s, err := Start(ctx, dir, "127.0.0.1:0", "k", "s3cr3t-s3cr3t"); survey.KindOf(err) != survey.Conflict {
+		if err == nil {
+			s.Close()
+		}
+		t.Fatalf("a second process on the folder: %v", err)
+	}
+	l.Release()
+	s, err := Start(ctx, dir, "127.0.0.1:0", "k", "s3cr3t-s3cr3t")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
 }
 
 // BenchmarkPut is what syncing costs: 100 kB objects, eight at a time as an uploader sends them, a folder for each drive.

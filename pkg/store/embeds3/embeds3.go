@@ -23,6 +23,7 @@ import (
 	"github.com/versity/versitygw/backend/posix"
 	"github.com/versity/versitygw/embedgw"
 
+	"github.com/roadcomb/roadcomb/pkg/lockfile"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -50,7 +51,8 @@ type options struct {
 func Volatile(o *options) { o.volatile = true }
 
 // Start serves dir, which is made if missing (owner only), on addr ("127.0.0.1:9000"; port 0 picks a free one), with
-// one account. A port in use is Conflict, and so is a second store in this process: Close the first.
+// one account. A port in use is Conflict, and so are a second store in this process (Close the first) and a second
+// process on the folder.
 func Start(ctx context.Context, dir, addr, accessKey, secretKey string, opts ...Option) (*Server, error) {
 	o := options{sync: syncPath}
 	for _, set := range opts {
@@ -89,10 +91,15 @@ func Start(ctx context.Context, dir, addr, accessKey, secretKey string, opts ...
 	case <-time.After(15 * time.Second):
 		return nil, survey.Errorf(survey.Conflict, "this process runs an object store already").WithHint("close it first")
 	}
+	lock, err := lockfile.Take(ctx, filepath.Join(dir, ".lock"), 5*time.Second)
+	if err != nil {
+		<-slot
+		return nil, err
+	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s := &Server{Endpoint: "http://" + addr, cancel: cancel, done: make(chan error, 1)}
 	go func() {
-		defer func() { <-slot }()
+		defer func() { lock.Release(); <-slot }()
 		s.done <- embedgw.RunVersityGW(ctx, be, &embedgw.Config{
 			RootUserAccess: accessKey, RootUserSecret: secretKey, Region: "us-east-1",
 			Ports: []string{addr}, MaxConnections: 4096, MaxRequests: 4096, MultipartMaxParts: 10000,
