@@ -16,7 +16,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/datasets/flight"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -25,8 +25,8 @@ import (
 type Deps struct {
 	Access   flight.Access
 	Backend  flight.Backend
-	Snapshot func() (worker.Snapshot, error) // that Backend answers from; NotFound before the first
-	Dialect  Dialect                         // of Backend's SQL
+	Snapshot func() (snapshot.Snapshot, error) // that Backend answers from; NotFound before the first
+	Dialect  Dialect                           // of Backend's SQL
 	Log      *slog.Logger
 }
 

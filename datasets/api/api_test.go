@@ -22,7 +22,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/flight"
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
@@ -85,7 +85,7 @@ func serve(t *testing.T, wrap func(flight.Backend) flight.Backend) (base string,
 	if err != nil {
 		t.Fatal(err)
 	}
-	snap := worker.Snapshot{Format: worker.Format, AsOf: at, Datasets: map[string]worker.Dataset{"observations": {Version: 1, Rows: n, Files: []worker.File{{Path: "observations/v1/x.parquet", Version: 1, Bytes: int64(len(b))}}}}}
+	snap := snapshot.Snapshot{Format: snapshot.Format, AsOf: at, Datasets: map[string]snapshot.Dataset{"observations": {Version: 1, Rows: n, Files: []snapshot.File{{Path: "observations/v1/x.parquet", Version: 1, Bytes: int64(len(b))}}}}}
 	m, _ := json.Marshal(snap)
 	if err := os.MkdirAll(filepath.Join(dir, "observations/v1"), 0o755); err != nil {
 		t.Fatal(err)
@@ -103,7 +103,7 @@ func serve(t *testing.T, wrap func(flight.Backend) flight.Backend) (base string,
 	if wrap != nil {
 		back = wrap(back)
 	}
-	if err := api.Register(mux, hapi, api.Deps{Access: access{}, Backend: back, Snapshot: func() (worker.Snapshot, error) { return snap, nil }}); err != nil {
+	if err := api.Register(mux, hapi, api.Deps{Access: access{}, Backend: back, Snapshot: func() (snapshot.Snapshot, error) { return snap, nil }}); err != nil {
 		t.Fatal(err)
 	}
 	srv := httptest.NewServer(httpx.Wrap(mux, httpx.Options{}))

@@ -17,7 +17,7 @@ import (
 
 	"github.com/roadcomb/roadcomb/datasets/archive"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/lake"
@@ -54,7 +54,7 @@ func folder(t testing.TB, dir string, asOf time.Time, images map[string][]byte) 
 		days[day] = append(days[day], schema.Frame{ID: id, Drive: part[1], Seq: int64(part[2][0] - 'a'), Cell: cell, CapturedAt: at.Add(time.Duration(i) * time.Second),
 			Bytes: int64(len(images[id])), SHA256: survey.HashOf(images[id]).String(), Geometry: lake.Point(p)})
 	}
-	snap := worker.Snapshot{Format: worker.Format, AsOf: asOf, Datasets: map[string]worker.Dataset{}}
+	snap := snapshot.Snapshot{Format: snapshot.Format, AsOf: asOf, Datasets: map[string]snapshot.Dataset{}}
 	order := make([]string, 0, len(days))
 	for day := range days {
 		order = append(order, day)
@@ -69,7 +69,7 @@ func folder(t testing.TB, dir string, asOf time.Time, images map[string][]byte) 
 		must(os.MkdirAll(filepath.Join(dir, "datasets", filepath.Dir(path)), 0o755))
 		must(os.WriteFile(filepath.Join(dir, "datasets", path), body, 0o644))
 		d := snap.Datasets["frames"]
-		d.Files = append(d.Files, worker.File{Partition: "date=" + day + "/h3_r4=841f059ffffffff", Version: 1, Path: path, Bytes: int64(len(body)), SHA256: h})
+		d.Files = append(d.Files, snapshot.File{Partition: "date=" + day + "/h3_r4=841f059ffffffff", Version: 1, Path: path, Bytes: int64(len(body)), SHA256: h})
 		snap.Datasets["frames"] = d
 	}
 	b, err := json.Marshal(snap)
@@ -359,6 +359,17 @@ func TestOnlyTheNetworksSignaturePasses(t *testing.T) {
 	bare, _ := json.Marshal(h)
 	if _, _, err := archive.ParseHead(bare, pub); survey.KindOf(err) != survey.Unauthorized {
 		t.Errorf("a head without a signature: %v", err)
+	}
+}
+
+func TestASnapshotFromTheFutureIsNotArchived(t *testing.T) {
+	dir := t.TempDir()
+	p := folder(t, dir, monday, some())
+	if err := os.WriteFile(filepath.Join(dir, "datasets", "snapshot.json"), []byte(`{"format":"roadcomb-snapshot/9","datasets":{}}`), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := archive.Publish(t.Context(), p, nil); survey.KindOf(err) != survey.Unsupported {
+		t.Fatal(err)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -38,7 +38,7 @@ type File interface {
 // reads: months whose files did not change are taken from it unread.
 //
 // It holds one month of frames in memory, about 300 bytes each.
-func Build(ctx context.Context, manifest []byte, snap worker.Snapshot, from Published, previous Link, get Getter, put func(context.Context, Link, []byte) error) (Link, error) {
+func Build(ctx context.Context, manifest []byte, snap snapshot.Snapshot, from Published, previous Link, get Getter, put func(context.Context, Link, []byte) error) (Link, error) {
 	b := builder{ctx: ctx, from: from, get: get, put: put, asOf: snap.AsOf.Unix()}
 	if previous.Defined() {
 		if err := b.load(previous); err != nil {
@@ -95,7 +95,7 @@ func (b *builder) add(v any) (Link, error) {
 	return l, err
 }
 
-func (b *builder) build(manifest []byte, snap worker.Snapshot) (Link, error) {
+func (b *builder) build(manifest []byte, snap snapshot.Snapshot) (Link, error) {
 	root := Root{Format: Format, AsOf: b.asOf, Snapshot: Raw(survey.HashOf(manifest)), Previous: b.prior}
 	var files Files
 	months := map[string]bool{} // touched: their frames are in files that came or went
@@ -155,7 +155,7 @@ func (b *builder) build(manifest []byte, snap worker.Snapshot) (Link, error) {
 	return b.add(root)
 }
 
-func (b *builder) fileTree(f worker.File) ([]byte, error) {
+func (b *builder) fileTree(f snapshot.File) ([]byte, error) {
 	r, err := b.from.File(b.ctx, f.Path)
 	if err != nil {
 		return nil, fmt.Errorf("archive %s: %w", f.Path, err)
@@ -175,7 +175,7 @@ func monthOf(partition string) string {
 }
 
 // days lists every day, taking those of untouched months from the previous root.
-func (b *builder) days(snap worker.Snapshot, months map[string]bool) ([]Ref, error) {
+func (b *builder) days(snap snapshot.Snapshot, months map[string]bool) ([]Ref, error) {
 	out := []Ref{}
 	for _, d := range b.was.Days {
 		if !months[monthOf(d.Name)] {
@@ -194,7 +194,7 @@ func (b *builder) days(snap worker.Snapshot, months map[string]bool) ([]Ref, err
 }
 
 // month makes the days of a month from its files.
-func (b *builder) month(month string, snap worker.Snapshot) ([]Ref, error) {
+func (b *builder) month(month string, snap snapshot.Snapshot) ([]Ref, error) {
 	if err := b.remember(month); err != nil {
 		return nil, err
 	}

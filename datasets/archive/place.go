@@ -14,7 +14,6 @@ import (
 	"github.com/ipfs/go-cid"
 
 	"github.com/roadcomb/roadcomb/datasets/snapshot"
-	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -23,7 +22,7 @@ import (
 type Place interface {
 	Published
 	// Snapshot is the current snapshot and its bytes.
-	Snapshot(ctx context.Context) (worker.Snapshot, []byte, error)
+	Snapshot(ctx context.Context) (snapshot.Snapshot, []byte, error)
 	// Node reads a node; NotFound when it is not there.
 	Node(ctx context.Context, l Link) ([]byte, error)
 	// Put keeps a node.
@@ -61,7 +60,7 @@ func (p Buckets) Manifest(ctx context.Context, content survey.Hash) ([]byte, err
 }
 
 // Snapshot is the current one.
-func (p Buckets) Snapshot(ctx context.Context) (worker.Snapshot, []byte, error) {
+func (p Buckets) Snapshot(ctx context.Context) (snapshot.Snapshot, []byte, error) {
 	return snapshot.Current(ctx, p.Store)
 }
 
@@ -153,7 +152,7 @@ func (p Folder) Image(_ context.Context, id survey.FrameID, content survey.Hash)
 
 // Manifest reads the snapshot, which has to have the hash.
 func (p Folder) Manifest(_ context.Context, content survey.Hash) ([]byte, error) {
-	b, err := read(p.Dir, "datasets", "snapshot.json")
+	b, _, err := snapshot.Read(filepath.Join(p.Dir, "datasets"))
 	if err == nil && survey.HashOf(b) != content {
 		err = survey.Errorf(survey.NotFound, "snapshot %s was replaced", content)
 	}
@@ -161,13 +160,8 @@ func (p Folder) Manifest(_ context.Context, content survey.Hash) ([]byte, error)
 }
 
 // Snapshot is the one in the folder.
-func (p Folder) Snapshot(context.Context) (snap worker.Snapshot, b []byte, err error) {
-	if b, err = read(p.Dir, "datasets", "snapshot.json"); err != nil {
-		return snap, nil, fmt.Errorf("%w (is %s what roadcomb process wrote?)", err, p.Dir)
-	}
-	if err = json.Unmarshal(b, &snap); err != nil {
-		err = survey.Errorf(survey.Invalid, "%s: %w", filepath.Join(p.Dir, "datasets", "snapshot.json"), err)
-	}
+func (p Folder) Snapshot(context.Context) (snap snapshot.Snapshot, b []byte, err error) {
+	snap, b, _, err = snapshot.Load(filepath.Join(p.Dir, "datasets"))
 	return snap, b, err
 }
 

@@ -7,7 +7,6 @@ package mirror
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -20,7 +19,6 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/snapshot"
-	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -68,11 +66,11 @@ func (m *Mirror) Sync(ctx context.Context) (changed bool, err error) {
 			}
 		}
 	}
-	tmp := filepath.Join(m.Dir, ".snapshot.json")
+	tmp := filepath.Join(m.Dir, "."+snapshot.FileName)
 	if err := os.WriteFile(tmp, body, 0o600); err != nil {
 		return false, survey.Errorf(survey.Unavailable, "folder of datasets: %w", err).WithHint("check the free space of the disk")
 	}
-	if err := os.Rename(tmp, filepath.Join(m.Dir, "snapshot.json")); err != nil {
+	if err := os.Rename(tmp, filepath.Join(m.Dir, snapshot.FileName)); err != nil {
 		return false, err
 	}
 	m.head = id
@@ -80,7 +78,7 @@ func (m *Mirror) Sync(ctx context.Context) (changed bool, err error) {
 }
 
 // fetch brings one file, unless it is there. A file that is there was checked when it came, and has its size still.
-func (m *Mirror) fetch(ctx context.Context, f worker.File) error {
+func (m *Mirror) fetch(ctx context.Context, f snapshot.File) error {
 	path := filepath.Join(m.Dir, filepath.FromSlash(f.Path))
 	if !filepath.IsLocal(filepath.FromSlash(f.Path)) || !strings.HasSuffix(f.Path, ".parquet") {
 		return survey.Errorf(survey.Invalid, "the manifest names a file outside the datasets")
@@ -181,15 +179,12 @@ func (m *Mirror) sweep(named map[string]bool) error {
 }
 
 // Snapshot is the manifest in the folder; NotFound before the first.
-func (m *Mirror) Snapshot() (worker.Snapshot, error) {
-	var s worker.Snapshot
-	b, err := os.ReadFile(filepath.Join(m.Dir, "snapshot.json"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return s, survey.Errorf(survey.NotFound, "there is no snapshot of the datasets yet").WithHint("one is made after the first drive is published")
-	} else if err != nil {
-		return s, err
+func (m *Mirror) Snapshot() (snapshot.Snapshot, error) {
+	s, _, _, err := snapshot.Load(m.Dir)
+	if survey.KindOf(err) == survey.NotFound {
+		err = survey.Errorf(survey.NotFound, "there is no snapshot of the datasets yet").WithHint("one is made after the first drive is published")
 	}
-	return s, json.Unmarshal(b, &s)
+	return s, err
 }
 
 // Run syncs every interval until ctx ends; what fails is logged once until it succeeds or fails otherwise.

@@ -13,7 +13,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/mirror"
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -21,7 +21,7 @@ import (
 )
 
 // publish puts a snapshot of one file with n uses into the lake and gives the file.
-func publish(t *testing.T, st *store.Store, n int) worker.File {
+func publish(t *testing.T, st *store.Store, n int) snapshot.File {
 	t.Helper()
 	rows := make([]schema.Use, n)
 	for i := range rows {
@@ -32,18 +32,18 @@ func publish(t *testing.T, st *store.Store, n int) worker.File {
 		t.Fatal(err)
 	}
 	h := survey.HashOf(b)
-	f := worker.File{Partition: "date=2023-11-14", Version: 1, Path: store.DatasetKey("usage", "v1", "date=2023-11-14", h), Rows: int64(n), Bytes: int64(len(b)), SHA256: h}
-	head(t, st, worker.Snapshot{Format: worker.Format, Datasets: map[string]worker.Dataset{"usage": {Version: 1, Rows: int64(n), Bytes: f.Bytes, Files: []worker.File{f}}}})
+	f := snapshot.File{Partition: "date=2023-11-14", Version: 1, Path: store.DatasetKey("usage", "v1", "date=2023-11-14", h), Rows: int64(n), Bytes: int64(len(b)), SHA256: h}
+	head(t, st, snapshot.Snapshot{Format: snapshot.Format, Datasets: map[string]snapshot.Dataset{"usage": {Version: 1, Rows: int64(n), Bytes: f.Bytes, Files: []snapshot.File{f}}}})
 	put(t, st, f.Path, b)
 	return f
 }
 
-func head(t *testing.T, st *store.Store, s worker.Snapshot) {
+func head(t *testing.T, st *store.Store, s snapshot.Snapshot) {
 	t.Helper()
 	b, _ := json.Marshal(s)
 	key := store.SnapshotKey(survey.HashOf(b))
 	put(t, st, key, b)
-	h, _ := json.Marshal(worker.Head{Snapshot: key})
+	h, _ := json.Marshal(snapshot.Head{Snapshot: key})
 	put(t, st, store.SnapshotHead, h)
 }
 
@@ -142,12 +142,12 @@ func TestAFileThatIsNotTheManifestsLeavesTheEarlierSnapshot(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Manifests of the future, and ones that name files elsewhere.
-	head(t, st, worker.Snapshot{Format: "roadcomb-snapshot/9"})
+	head(t, st, snapshot.Snapshot{Format: "roadcomb-snapshot/9"})
 	if _, err := m.Sync(t.Context()); survey.KindOf(err) != survey.Unsupported {
 		t.Error(err)
 	}
 	for _, p := range []string{"../escape.parquet", "/etc/passwd", "usage/v1/x.txt"} {
-		head(t, st, worker.Snapshot{Format: worker.Format, Datasets: map[string]worker.Dataset{"usage": {Files: []worker.File{{Path: p, Bytes: 1}}}}})
+		head(t, st, snapshot.Snapshot{Format: snapshot.Format, Datasets: map[string]snapshot.Dataset{"usage": {Files: []snapshot.File{{Path: p, Bytes: 1}}}}})
 		if _, err := m.Sync(t.Context()); survey.KindOf(err) != survey.Invalid {
 			t.Errorf("%s: %v", p, err)
 		}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/query"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
@@ -115,12 +116,12 @@ func guideSnapshot(t *testing.T) string {
 		}
 		return b
 	}
-	var head worker.Head
+	var head snapshot.Head
 	if err := json.Unmarshal(get(store.SnapshotHead), &head); err != nil {
 		t.Fatal(err)
 	}
 	manifest := get(head.Snapshot)
-	var snap worker.Snapshot
+	var snap snapshot.Snapshot
 	if err := json.Unmarshal(manifest, &snap); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/apache/arrow/go/v17/arrow/memory"
 
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -86,7 +87,7 @@ func (l *Lease) Release() {
 
 // identity tells one snapshot from the next; the file is replaced, never rewritten.
 func (p *Pool) identity() (string, error) {
-	st, err := os.Stat(filepath.Join(p.Dir, "snapshot.json"))
+	st, err := os.Stat(filepath.Join(p.Dir, snapshot.FileName))
 	if os.IsNotExist(err) {
 		return "", survey.Errorf(survey.Unavailable, "there is no snapshot of the datasets yet").WithHint("one is made after the first drive is published")
 	} else if err != nil {

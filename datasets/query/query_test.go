@@ -17,8 +17,8 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// snapshot writes n observations and gives the folder.
-func snapshot(t testing.TB, n int) string {
+// written writes n observations and gives the folder.
+func written(t testing.TB, n int) string {
 	t.Helper()
 	dir := t.TempDir()
 	rows := make([]schema.Observation, n)
@@ -84,7 +84,7 @@ func ask(t *testing.T, e *query.Engine, q string) []string {
 }
 
 func TestDatasetsAreViewsWithH3Functions(t *testing.T) {
-	e := open(t, snapshot(t, 1000), query.Options{})
+	e := open(t, written(t, 1000), query.Options{})
 	if got := ask(t, e, `SELECT count(*), max(quality_ppm) FROM observations`); got[0] != "1000 999" {
 		t.Fatal(got)
 	}
@@ -101,7 +101,7 @@ func TestDatasetsAreViewsWithH3Functions(t *testing.T) {
 }
 
 func TestWhatIsNoSelectOrReachesOutsideIsRefused(t *testing.T) {
-	dir := snapshot(t, 10)
+	dir := written(t, 10)
 	e := open(t, dir, query.Options{})
 	for name, q := range map[string]string{
 		"write a table":         `CREATE TABLE x AS SELECT 1`,
@@ -144,7 +144,7 @@ func TestWhatIsNoSelectOrReachesOutsideIsRefused(t *testing.T) {
 }
 
 func TestALongQueryEndsAndTheEngineLives(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{Timeout: 300 * time.Millisecond, MemoryMB: 200})
+	e := open(t, written(t, 10), query.Options{Timeout: 300 * time.Millisecond, MemoryMB: 200})
 	began := time.Now()
 	err := e.Query(t.Context(), `SELECT count(*) FROM range(100000000) a, range(100000000) b WHERE a.range * b.range % 7 = 1`, &table{})
 	if survey.KindOf(err) != survey.Busy || time.Since(began) > 10*time.Second {
@@ -159,7 +159,7 @@ func TestALongQueryEndsAndTheEngineLives(t *testing.T) {
 }
 
 func TestDamagedSnapshotsAreNamed(t *testing.T) {
-	dir := snapshot(t, 10)
+	dir := written(t, 10)
 	file := filepath.Join(dir, "observations/v1/date=2023-11-14/x.parquet")
 	b, _ := os.ReadFile(file)
 	os.WriteFile(file, b[:len(b)-5], 0o644)
@@ -183,7 +183,7 @@ func TestDamagedSnapshotsAreNamed(t *testing.T) {
 }
 
 func TestTheEmptyViewsHaveTheTypesOfTheFiles(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{})
+	e := open(t, written(t, 10), query.Options{})
 	if got := ask(t, e, `SELECT count(*) FROM frames`); got[0] != "0" {
 		t.Fatal(got)
 	}
@@ -200,7 +200,7 @@ func TestTheEmptyViewsHaveTheTypesOfTheFiles(t *testing.T) {
 }
 
 func TestFilesOfAnOlderSchemaAreNullWhereColumnsWereAdded(t *testing.T) {
-	dir := snapshot(t, 10)
+	dir := written(t, 10)
 	type old struct {
 		Cell  survey.Cell `lake:"h3"`
 		Frame string      `lake:"frame_id"`

@@ -45,7 +45,7 @@ func all(t testing.TB, e *query.Engine, q string, args ...any) (rows []string, s
 
 func TestEveryTypeBecomesArrowAndNothingLeaks(t *testing.T) {
 	mem := memory.NewCheckedAllocator(memory.DefaultAllocator)
-	e := open(t, snapshot(t, 10), query.Options{Alloc: mem})
+	e := open(t, written(t, 10), query.Options{Alloc: mem})
 	for _, c := range []struct{ sql, typ, want string }{
 		{`true`, "bool", "true"},
 		{`(-7)::TINYINT`, "int8", "-7"},
@@ -142,7 +142,7 @@ func TestEveryTypeBecomesArrowAndNothingLeaks(t *testing.T) {
 }
 
 func TestParameters(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{})
+	e := open(t, written(t, 10), query.Options{})
 	at := time.Date(2024, 5, 8, 9, 0, 0, 0, time.UTC)
 	rows, _ := all(t, e, `SELECT ?, ?, ?, ?, ?::TIMESTAMPTZ, ?, ?`, int64(7), 1.5, "it's", true, at, []byte{1}, nil)
 	if rows[0] != "7|1.5|it's|true|2024-05-08 09:00:00Z|AQ==|(null)" {
@@ -158,7 +158,7 @@ func TestParameters(t *testing.T) {
 }
 
 func TestALargeAnswerNeedsNoMemoryAndACancelledOneEnds(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{MemoryMB: 256})
+	e := open(t, written(t, 10), query.Options{MemoryMB: 256})
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s, err := e.Stream(ctx, `SELECT i, 'some text of row ' || i FROM range(100000000) r(i)`, nil)
@@ -196,7 +196,7 @@ func TestALargeAnswerNeedsNoMemoryAndACancelledOneEnds(t *testing.T) {
 }
 
 func TestTheReadersTimeDoesNotCount(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{Timeout: time.Second})
+	e := open(t, written(t, 10), query.Options{Timeout: time.Second})
 	s, err := e.Stream(t.Context(), `SELECT i FROM range(1000000) r(i)`, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -218,7 +218,7 @@ func TestTheReadersTimeDoesNotCount(t *testing.T) {
 }
 
 func TestH3Functions(t *testing.T) {
-	e := open(t, snapshot(t, 10), query.Options{})
+	e := open(t, written(t, 10), query.Options{})
 	for q, want := range map[string]string{
 		`SELECT h3_hex(h3_cell(37.7752702151959, -122.418307270836, 9))`:                                 "8928308280fffff", // the reference library's own example
 		`SELECT h3_hex(h3_parent(h3_of('8928308280fffff'), 5))`:                                          "85283083fffffff",

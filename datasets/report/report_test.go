@@ -17,20 +17,20 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/report"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-type snapshot struct {
+type network struct {
 	t    *testing.T
 	dir  string
-	snap worker.Snapshot
+	snap snapshot.Snapshot
 }
 
-func add[T any](s *snapshot, sc lake.Schema, rows ...T) {
+func add[T any](s *network, sc lake.Schema, rows ...T) {
 	s.t.Helper()
 	b, err := lake.Encode(sc, rows)
 	if err != nil {
@@ -40,11 +40,11 @@ func add[T any](s *snapshot, sc lake.Schema, rows ...T) {
 	if err := os.WriteFile(filepath.Join(s.dir, path), b, 0o644); err != nil {
 		s.t.Fatal(err)
 	}
-	s.snap.Datasets[sc.Name] = worker.Dataset{Version: sc.Version, Files: []worker.File{{Version: sc.Version, Path: path, Bytes: int64(len(b)), SHA256: survey.HashOf(b)}}}
+	s.snap.Datasets[sc.Name] = snapshot.Dataset{Version: sc.Version, Files: []snapshot.File{{Version: sc.Version, Path: path, Bytes: int64(len(b)), SHA256: survey.HashOf(b)}}}
 }
 
 // draw gives the page, and the pictures by name.
-func (s *snapshot) draw(c report.Config) (string, map[string]image.Image) {
+func (s *network) draw(c report.Config) (string, map[string]image.Image) {
 	s.t.Helper()
 	b, err := json.Marshal(s.snap)
 	if err != nil {
@@ -100,7 +100,7 @@ func colours(m image.Image) map[color.RGBA]int {
 }
 
 func TestTheReportShowsWhatTheDatasetsSay(t *testing.T) {
-	s := &snapshot{t, t.TempDir(), worker.Snapshot{Format: worker.Format, Datasets: map[string]worker.Dataset{}}}
+	s := &network{t, t.TempDir(), snapshot.Snapshot{Format: snapshot.Format, Datasets: map[string]snapshot.Dataset{}}}
 	empty, blank := s.draw(report.Config{})
 	if !strings.Contains(empty, "No cell has been seen yet") || strings.Contains(empty, "NaN") {
 		t.Errorf("an empty network:\n%s", empty)

@@ -540,17 +540,6 @@ func (w *Worker) cells(ctx context.Context, r4 survey.Cell, asOf time.Time) (fil
 	return out.finish(ctx)
 }
 
-// What an export publishes; see package snapshot.
-type (
-	Snapshot = snapshot.Snapshot
-	Dataset  = snapshot.Dataset
-	File     = snapshot.File
-	Head     = snapshot.Head
-)
-
-// Format names the layout of the manifest.
-const Format = snapshot.Format
-
 // publish writes the manifest of what state records and points the head at it. It does nothing when the head already
 // points there, so a crash between the transaction and the head is mended by the next export.
 func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
@@ -569,11 +558,11 @@ func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
 		if err != nil {
 			return err
 		}
-		var was Head
+		var was snapshot.Head
 		if !missing {
 			_ = json.Unmarshal(now, &was) // a head that cannot be read is replaced
 		}
-		next := Head{Snapshot: store.SnapshotKey(survey.HashOf(body))}
+		next := snapshot.Head{Snapshot: store.SnapshotKey(survey.HashOf(body))}
 		if w.Key != nil {
 			next.Signature = store.SnapshotSignatureKey(survey.HashOf(body), w.Key.Public().(ed25519.PublicKey))
 		}
@@ -618,7 +607,7 @@ func (w *Worker) publish(ctx context.Context, asOf time.Time) error {
 
 // retireManifest lets go of a manifest that was replaced on the day it was made, and of its signature; the last ones of
 // each day stay.
-func (w *Worker) retireManifest(ctx context.Context, old Head, made time.Time) error {
+func (w *Worker) retireManifest(ctx context.Context, old snapshot.Head, made time.Time) error {
 	if old.Snapshot == "" { // not ours to remove
 		return nil
 	}
@@ -638,8 +627,8 @@ func (w *Worker) retireManifest(ctx context.Context, old Head, made time.Time) e
 	})
 }
 
-func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error) {
-	snap := Snapshot{Format: Format, AsOf: asOf, Datasets: map[string]Dataset{}}
+func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (snapshot.Snapshot, error) {
+	snap := snapshot.Snapshot{Format: snapshot.Format, AsOf: asOf, Datasets: map[string]snapshot.Dataset{}}
 	rows, err := w.DB.Query(ctx, `SELECT dataset, partition_key, object, sha256, bytes, row_count FROM dataset_files ORDER BY dataset, partition_key`)
 	if err != nil {
 		return snap, err
@@ -647,7 +636,7 @@ func (w *Worker) snapshot(ctx context.Context, asOf time.Time) (Snapshot, error)
 	defer rows.Close()
 	for rows.Next() {
 		var name, sha string
-		var f File
+		var f snapshot.File
 		if err := rows.Scan(&name, &f.Partition, &f.Path, &sha, &f.Bytes, &f.Rows); err != nil {
 			return snap, err
 		}

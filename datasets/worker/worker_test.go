@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
@@ -89,7 +90,7 @@ func (w *world) index(id string, rev int) {
 	}
 }
 
-func (w *world) export() worker.Snapshot {
+func (w *world) export() snapshot.Snapshot {
 	w.t.Helper()
 	if err := w.w.Export(w.t.Context()); err != nil {
 		w.t.Fatal(err)
@@ -98,7 +99,7 @@ func (w *world) export() worker.Snapshot {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var h worker.Head
+	var h snapshot.Head
 	if err := json.Unmarshal(b, &h); err != nil {
 		w.t.Fatal(err)
 	}
@@ -106,14 +107,14 @@ func (w *world) export() worker.Snapshot {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	var s worker.Snapshot
+	var s snapshot.Snapshot
 	if err := json.Unmarshal(b, &s); err != nil {
 		w.t.Fatal(err)
 	}
 	return s
 }
 
-func read[T any](w *world, s worker.Snapshot, name string) []T {
+func read[T any](w *world, s snapshot.Snapshot, name string) []T {
 	w.t.Helper()
 	var out []T
 	for _, f := range s.Datasets[name].Files {
@@ -350,7 +351,7 @@ func TestFindingsUsesAndContributionsAreExported(t *testing.T) {
 }
 
 // rowsOf is every row of a dataset as text, sorted.
-func rowsOf(w *world, s worker.Snapshot) map[string][]string {
+func rowsOf(w *world, s snapshot.Snapshot) map[string][]string {
 	out := map[string][]string{}
 	note := func(name string, v any) {
 		b, err := json.Marshal(v)
@@ -462,7 +463,7 @@ func TestOldFilesGoAfterTheGraceAndOldDaysOfCellsThin(t *testing.T) {
 	if _, err := w.st.Put(t.Context(), store.Lake, lost, []byte("x"), lake.MediaType); err != nil {
 		t.Fatal(err)
 	}
-	var s worker.Snapshot
+	var s snapshot.Snapshot
 	for range 24 {
 		now = now.AddDate(0, 0, 1)
 		s = w.export()

@@ -9,7 +9,6 @@ import (
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	"github.com/roadcomb/roadcomb/datasets/snapshot"
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -64,13 +63,13 @@ func rebuild(ctx context.Context, e *environ, p *platform) error {
 }
 
 // snapshot is the lake's current manifest; NotFound before the first export.
-func (p *platform) snapshot(ctx context.Context) (dataworker.Snapshot, error) {
+func (p *platform) snapshot(ctx context.Context) (snapshot.Snapshot, error) {
 	snap, _, err := snapshot.Current(ctx, p.store)
 	return snap, err
 }
 
 // observations reads the snapshot's observations file by file, each checked against its hash, and counts them in n.
-func (p *platform) observations(ctx context.Context, snap dataworker.Snapshot, n *int64) iter.Seq2[survey.Observation, error] {
+func (p *platform) observations(ctx context.Context, snap snapshot.Snapshot, n *int64) iter.Seq2[survey.Observation, error] {
 	return func(yield func(survey.Observation, error) bool) {
 		for _, f := range snap.Datasets[schema.Observations.Name].Files {
 			b, _, err := p.store.Get(ctx, store.Lake, f.Path, 4<<30)

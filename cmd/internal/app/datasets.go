@@ -22,7 +22,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/mirror"
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/query/clickhouse"
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -48,7 +48,7 @@ type queries struct {
 	listener net.Listener
 	access   *keyAccess
 	backend  flight.Backend // for HTTP
-	snapshot func() (dataworker.Snapshot, error)
+	snapshot func() (snapshot.Snapshot, error)
 	dialect  datasetsapi.Dialect
 
 	mirror *mirror.Mirror
@@ -70,7 +70,7 @@ func (p *platform) clickHouse(s clickHouseSettings) *clickhouse.Engine {
 }
 
 // snapshotFiles gives the paths of a snapshot's files by dataset.
-func snapshotFiles(snap dataworker.Snapshot, prefix string) map[string][]string {
+func snapshotFiles(snap snapshot.Snapshot, prefix string) map[string][]string {
 	out := map[string][]string{}
 	for name, d := range snap.Datasets {
 		for _, f := range d.Files {
@@ -98,7 +98,7 @@ func (p *platform) openQueries(c querySettings) (*queries, error) {
 	if c.ClickHouse != "" {
 		b := flight.ClickHouse{Engine: p.clickHouse(c.clickHouseSettings), Turns: &query.Turns{Most: c.QueryAtATime}}
 		return &queries{listener: l, access: access, backend: b, dialect: datasetsapi.ClickHouse,
-			snapshot: func() (dataworker.Snapshot, error) { return p.snapshot(context.Background()) },
+			snapshot: func() (snapshot.Snapshot, error) { return p.snapshot(context.Background()) },
 			server:   flight.NewServer(flight.Config{Access: access, Backend: b, Version: Version, Log: p.log})}, nil
 	}
 	dir := c.QueryFolder

@@ -17,7 +17,6 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/query/fold"
 	"github.com/roadcomb/roadcomb/datasets/schema"
 	"github.com/roadcomb/roadcomb/datasets/snapshot"
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
@@ -104,9 +103,9 @@ var (
 
 // foldParts groups files by the date and the area in their paths. A part's key depends on their names and contents alone;
 // open gives what Part.Files does.
-func foldParts(files []dataworker.File, open func(context.Context, []dataworker.File) ([]string, func(), error)) ([]fold.Part, error) {
+func foldParts(files []snapshot.File, open func(context.Context, []snapshot.File) ([]string, func(), error)) ([]fold.Part, error) {
 	type where struct{ date, area string }
-	by := make(map[where][]dataworker.File)
+	by := make(map[where][]snapshot.File)
 	for _, f := range files {
 		m := dateFolder.FindStringSubmatch(f.Path)
 		if m == nil {
@@ -120,7 +119,7 @@ func foldParts(files []dataworker.File, open func(context.Context, []dataworker.
 	}
 	var out []fold.Part
 	for w, fs := range by {
-		slices.SortFunc(fs, func(a, b dataworker.File) int { return strings.Compare(a.Path, b.Path) })
+		slices.SortFunc(fs, func(a, b snapshot.File) int { return strings.Compare(a.Path, b.Path) })
 		p := fold.Part{Date: w.date, Area: w.area, Files: func(ctx context.Context) ([]string, func(), error) { return open(ctx, fs) }}
 		var key strings.Builder
 		for _, f := range fs {
@@ -139,7 +138,7 @@ func localParts(dir string) ([]fold.Part, error) {
 	if err != nil {
 		return nil, err
 	}
-	var files []dataworker.File
+	var files []snapshot.File
 	snap, _, _, err := snapshot.Load(dir)
 	switch {
 	case err == nil:
@@ -158,7 +157,7 @@ func localParts(dir string) ([]fold.Part, error) {
 				return err
 			}
 			// The content is not hashed: a changed file has another size or time, which goes in its place.
-			files = append(files, dataworker.File{Path: filepath.ToSlash(rel), Bytes: st.Size(), SHA256: survey.HashOf([]byte(st.ModTime().UTC().String()))})
+			files = append(files, snapshot.File{Path: filepath.ToSlash(rel), Bytes: st.Size(), SHA256: survey.HashOf([]byte(st.ModTime().UTC().String()))})
 			return nil
 		}); err != nil {
 			return nil, survey.Errorf(survey.NotFound, "observations: %w", err).WithHint("give --from a folder of observations")
@@ -169,7 +168,7 @@ func localParts(dir string) ([]fold.Part, error) {
 	if len(files) == 0 {
 		return nil, survey.Errorf(survey.NotFound, "no observations in %s", dir).WithHint("give --from a folder with snapshot.json, or with Parquet files in folders named date=YYYY-MM-DD")
 	}
-	return foldParts(files, func(_ context.Context, fs []dataworker.File) (paths []string, _ func(), err error) {
+	return foldParts(files, func(_ context.Context, fs []snapshot.File) (paths []string, _ func(), err error) {
 		for _, f := range fs {
 			p := filepath.Join(dir, filepath.FromSlash(f.Path))
 			if !strings.HasPrefix(p, dir+string(filepath.Separator)) {
@@ -188,11 +187,11 @@ func (p *platform) foldLake(ctx context.Context, s foldSettings, out string) (fo
 	if err != nil {
 		return fold.Result{}, err
 	}
-	open := func(ctx context.Context, fs []dataworker.File) ([]string, func(), error) {
+	open := func(ctx context.Context, fs []snapshot.File) ([]string, func(), error) {
 		return p.fetch(ctx, out, fs)
 	}
 	if s.ClickHouse != "" {
-		open = func(_ context.Context, fs []dataworker.File) (keys []string, _ func(), err error) {
+		open = func(_ context.Context, fs []snapshot.File) (keys []string, _ func(), err error) {
 			for _, f := range fs {
 				keys = append(keys, f.Path)
 			}
@@ -219,7 +218,7 @@ func (p *platform) clickHouseSource(s clickHouseSettings) clickhouse.Source {
 }
 
 // fetch brings files of the lake to this machine, each checked against its hash; release removes them.
-func (p *platform) fetch(ctx context.Context, out string, files []dataworker.File) (paths []string, release func(), err error) {
+func (p *platform) fetch(ctx context.Context, out string, files []snapshot.File) (paths []string, release func(), err error) {
 	dir, err := os.MkdirTemp(out, ".day-")
 	if err != nil {
 		return nil, nil, survey.Errorf(survey.Unavailable, "fold: %w", err)
@@ -240,7 +239,7 @@ func (p *platform) fetch(ctx context.Context, out string, files []dataworker.Fil
 	return paths, release, nil
 }
 
-func (p *platform) download(ctx context.Context, f dataworker.File, path string) error {
+func (p *platform) download(ctx context.Context, f snapshot.File, path string) error {
 	src, _, err := p.store.Open(ctx, store.Lake, f.Path)
 	if err != nil {
 		return err

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	dataworker "github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/hex/cells"
 	"github.com/roadcomb/roadcomb/pkg/lake"
 	"github.com/roadcomb/roadcomb/pkg/state"
@@ -60,9 +60,9 @@ func TestARunningNetworkComparesItsCellsWithTheLake(t *testing.T) {
 			t.Fatal(err)
 		}
 		h := survey.HashOf(b)
-		f := dataworker.File{Path: "observations/v1/date=2024-05-06/" + h.String() + ".parquet", Rows: int64(len(rows)), Bytes: int64(len(b)), SHA256: h}
+		f := snapshot.File{Path: "observations/v1/date=2024-05-06/" + h.String() + ".parquet", Rows: int64(len(rows)), Bytes: int64(len(b)), SHA256: h}
 		put(f.Path, b)
-		s, err := json.Marshal(dataworker.Snapshot{Format: dataworker.Format, Datasets: map[string]dataworker.Dataset{schema.Observations.Name: {Files: []dataworker.File{f}}}})
+		s, err := json.Marshal(snapshot.Snapshot{Format: snapshot.Format, Datasets: map[string]snapshot.Dataset{schema.Observations.Name: {Files: []snapshot.File{f}}}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -306,27 +306,6 @@ func TestNamesDrawNoTree(t *testing.T) {
 	}
 }
 
-func TestTurnsBoundQueries(t *testing.T) {
-	turns := &query.Turns{Most: 3}
-	a, _ := turns.Take("a", 2)
-	turns.Take("a", 2)
-	if _, err := turns.Take("a", 2); survey.KindOf(err) != survey.Busy {
-		t.Error("a third of a key's two")
-	}
-	turns.Take("b", 2)
-	if _, err := turns.Take("c", 2); survey.KindOf(err) != survey.Busy {
-		t.Error("a fourth of three")
-	}
-	a()
-	a()
-	if _, err := turns.Take("c", 2); err != nil {
-		t.Error(err)
-	}
-	if _, err := turns.Take("a", 2); survey.KindOf(err) != survey.Busy {
-		t.Error("a turn given back twice counts twice")
-	}
-}
-
 func ExampleLiteral() {
 	fmt.Println(clickhouse.Literal(`Rue de l'Église \ 3`))
 	// Output: 'Rue de l\'Église \\ 3'

@@ -17,7 +17,7 @@ import (
 	"github.com/roadcomb/roadcomb/datasets/flight"
 	"github.com/roadcomb/roadcomb/datasets/query"
 	"github.com/roadcomb/roadcomb/datasets/schema"
-	"github.com/roadcomb/roadcomb/datasets/worker"
+	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
@@ -62,7 +62,7 @@ func run(dir, rows string) error {
 	if err != nil {
 		return err
 	}
-	snap := worker.Snapshot{Format: worker.Format, Datasets: map[string]worker.Dataset{"observations": {Version: 1, Rows: int64(n), Files: []worker.File{{Path: path, Version: 1, Bytes: int64(len(b))}}}}}
+	snap := snapshot.Snapshot{Format: snapshot.Format, Datasets: map[string]snapshot.Dataset{"observations": {Version: 1, Rows: int64(n), Files: []snapshot.File{{Path: path, Version: 1, Bytes: int64(len(b))}}}}}
 	m, err := json.Marshal(snap)
 	if err != nil {
 		return err
@@ -84,7 +84,7 @@ func run(dir, rows string) error {
 		return err
 	}
 	mux := &httpx.Routes{}
-	if err := api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{Access: access{}, Backend: engine, Snapshot: func() (worker.Snapshot, error) { return snap, nil }}); err != nil {
+	if err := api.Register(mux, httpx.NewAPI(mux, "test", "1"), api.Deps{Access: access{}, Backend: engine, Snapshot: func() (snapshot.Snapshot, error) { return snap, nil }}); err != nil {
 		return err
 	}
 	go http.Serve(hl, httpx.Wrap(mux, httpx.Options{}))
