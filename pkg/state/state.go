@@ -47,8 +47,26 @@ type DB struct {
 	log    *slog.Logger
 }
 
-// Open opens dsn, "sqlite:PATH" or a "postgres://" URL, and brings its schema up to date. The folder of a SQLite file
-// is made, readable by its owner only.
+// private makes the file of a database, or one that is there, and what SQLite keeps beside it, readable by its owner only,
+// whatever the folder and the umask say: where drivers live is in it.
+func private(path string) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return err
+	}
+	f.Close()
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if st, err := os.Stat(name); err == nil && st.Mode().Perm()&0o077 != 0 {
+			if err := os.Chmod(name, 0o600); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Open opens dsn, "sqlite:PATH" or a "postgres://" URL, and brings its schema up to date. A SQLite file and its folder
+// are made, readable by their owner only.
 func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -59,6 +77,9 @@ func Open(ctx context.Context, dsn string, log *slog.Logger) (*DB, error) {
 		path := strings.TrimPrefix(dsn, "sqlite:")
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return nil, survey.Errorf(survey.Unavailable, "state folder: %w", err)
+		}
+		if err := private(path); err != nil {
+			return nil, survey.Errorf(survey.Unavailable, "open state %s: %w", path, err).WithHint("check that the folder is writable and the disk is not full")
 		}
 		// NORMAL: what is not written through Tx may be undone by a power cut, in order from its end. immediate: a
 		// transaction that will write takes the lock at once instead of failing when it upgrades.

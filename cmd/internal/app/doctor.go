@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -66,7 +67,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		defer g.close()
 		return "detectors load", nil
 	}, "mend the two checks above first")
-	check("data folder", func() (string, error) { return writable(c.Home) }, "choose a folder you may write to with --home")
+	check("data folder", func() (string, error) { return writable(c.Home) }, "choose a folder of your own with --home, that you may write to and nobody else may read")
 	check("disk", func() (string, error) {
 		free, err := freeBytes(c.Home)
 		says := fmt.Sprintf("%.1f GB free", float64(free)/1e9)
@@ -206,7 +207,16 @@ func writable(dir string) (string, error) {
 		return "", err
 	}
 	f.Close()
-	return dir, os.Remove(f.Name())
+	if err := os.Remove(f.Name()); err != nil {
+		return "", err
+	}
+	// Where there is a network already, its secrets, originals and drivers' homes are in the folder.
+	if _, err := os.Stat(filepath.Join(dir, "secrets.json")); err == nil && runtime.GOOS != "windows" {
+		if st, err := os.Stat(dir); err == nil && st.Mode().Perm()&0o077 != 0 {
+			return "", fmt.Errorf("%s can be read by others on this machine (mode %o): chmod 700 %[1]s", dir, st.Mode().Perm())
+		}
+	}
+	return dir, nil
 }
 
 func existing(dir string) string {

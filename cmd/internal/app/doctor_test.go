@@ -2,8 +2,12 @@ package app
 
 import (
 	"encoding/json"
+	"fmt"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -41,5 +45,57 @@ func TestTheDoctorComparesClocks(t *testing.T) {
 		if !found {
 			t.Error("the clock was not compared")
 		}
+	}
+}
+
+// The data folder is its owner's alone, also where it was there before with other rights, and the doctor says when it no longer is.
+func TestTheDataFolderIsItsOwnersAlone(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("no such rights")
+	}
+	goHome(t)
+	home := t.TempDir()
+	if err := os.Chmod(home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	p, err := openPlatform(t.Context(), settings{Home: home, S3Listen: "127.0.0.1:0", Models: t.TempDir()}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	if st, err := os.Stat(home); err != nil || st.Mode().Perm() != 0o700 {
+		t.Errorf("%v %v", st.Mode(), err)
+	}
+	names, err := os.ReadDir(home)
+	if err != nil || len(names) < 3 {
+		t.Fatal(names, err)
+	}
+	for _, n := range names { // also if somebody opens the folder
+		if st, err := n.Info(); err != nil || st.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s: %v %v", n.Name(), st.Mode(), err)
+		}
+	}
+	says := func() string {
+		_, out := run(t, "doctor", "--json", "--home", home, "--s3-listen", "127.0.0.1:0", "--listen", "127.0.0.1:0", "--flight", "")
+		var fs []finding
+		if err := json.NewDecoder(strings.NewReader(out)).Decode(&fs); err != nil {
+			t.Fatal(err, out)
+		}
+		for _, f := range fs {
+			if f.Check == "data folder" {
+				return fmt.Sprint(f.OK, f.Says, f.Mend)
+			}
+		}
+		t.Fatal("the folder was not looked at")
+		return ""
+	}
+	if got := says(); !strings.HasPrefix(got, "true") {
+		t.Error(got)
+	}
+	if err := os.Chmod(home, 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if got := says(); !strings.HasPrefix(got, "false") || !strings.Contains(got, "chmod 700 "+home) {
+		t.Error(got)
 	}
 }

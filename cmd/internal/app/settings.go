@@ -142,6 +142,9 @@ func loadSecrets(home string) (secrets, error) {
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
 	}
+	if err := os.Chmod(home, 0o700); err != nil { // also a folder that was there
+		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder of your own with --home: nobody else may read it")
+	}
 	return s, s.write(path)
 }
 

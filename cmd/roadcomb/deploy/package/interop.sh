@@ -16,13 +16,15 @@ for p in $(dpkg-deb -f "$deb" Depends | tr -d ' ' | tr ',' '\n'); do
 done
 dpkg -x "$deb" "$tmp/root"
 for f in opt/roadcomb/roadcomb opt/roadcomb/roadcomb-iceberg opt/roadcomb/libonnxruntime.so.1 lib/systemd/system/roadcomb-work@.service lib/systemd/system/roadcomb-tick.timer \
-  usr/share/man/man1/roadcomb.1.gz usr/share/bash-completion/completions/roadcomb usr/share/doc/roadcomb/copyright etc/roadcomb/roadcomb.env; do
+  usr/share/man/man1/roadcomb.1.gz usr/share/bash-completion/completions/roadcomb usr/share/zsh/vendor-completions/_roadcomb usr/share/fish/vendor_completions.d/roadcomb.fish usr/share/doc/roadcomb/copyright etc/roadcomb/roadcomb.env; do
   [ -s "$tmp/root/$f" ] || fail "it lacks $f"
 done
 [ "$(readlink "$tmp/root/usr/bin/roadcomb")" = /opt/roadcomb/roadcomb ] || fail "usr/bin/roadcomb leads elsewhere"
 [ "$(stat -c %a "$tmp/root/etc/roadcomb/roadcomb.env")" = 600 ] || fail "strangers can read roadcomb.env"
 [ -z "$(find "$tmp/root" -perm /022 ! -type l)" ] || fail "others may write: $(find "$tmp/root" -perm /022 ! -type l)"
 [ "$(gzip -dc "$tmp/root/usr/share/man/man1/roadcomb.1.gz" | grep -c process)" -gt 0 ] || fail "the manual page says nothing"
+head -n 1 "$tmp/root/usr/share/zsh/vendor-completions/_roadcomb" | grep -qx '#compdef roadcomb' || fail "zsh would not find its completion"
+bash -n "$tmp/root/usr/share/bash-completion/completions/roadcomb" || fail "the completion is no script"
 mkdir "$tmp/elsewhere"; cd "$tmp/elsewhere"
 env -i HOME="$tmp" PATH=/usr/bin:/bin "$tmp/root/opt/roadcomb/roadcomb" doctor --json --home "$tmp/data" --listen 127.0.0.1:0 --s3-listen 127.0.0.1:0 --flight= >"$tmp/doctor.json" ||
   fail "doctor: $(cat "$tmp/doctor.json")"
