@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# interop.sh: with OpenCV's binding built to count them, no picture that package cv opens stays open; and the detector of
-# persons and vehicles comes from its registry, is the one that the manifest names, and finds both.
+# interop.sh: with OpenCV's binding built to count them, no picture that package cv or the stage opens stays open, whatever
+# fails; and the detector of persons and vehicles comes from its registry, is the one that the manifest names, and finds both.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 go test -tags matprofile -count=1 ./vision/cv
+go test -tags matprofile -count=1 ./vision/worker -run 'TestPublishedFrames|TestWhateverFails|TestBadOriginals|TestARerunReplaces|TestAFaceMissed|TestNeighboursAreKnown|TestFramesOfAFilm|TestSignsArePlaced'
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 bin/roadcomb models pull "$tmp" streetguard-hide

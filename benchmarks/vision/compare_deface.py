@@ -7,14 +7,16 @@
 compare recall on. Detection alone is timed, in wall time as each program reports it and in processor time of the
 process, because other work on the machine disturbs the former. deface runs with its defaults (threshold 0.2, mask 1.3
 times the box, an ellipse); what it covers is counted with that ellipse, ours with the rectangle and its margin.
-Prints one JSON object.
+Prints one JSON object, or a table with --markdown.
 """
 import argparse
+import contextlib
 import csv
 import json
 import resource
 import statistics
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -69,16 +71,34 @@ def ours(program, paths):
 
 
 def main():
+    with contextlib.ExitStack() as stack:
+        compare(stack)
+
+
+def compare(stack):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--roadcomb", required=True)
     p.add_argument("--frames", required=True)
     p.add_argument("--faces", required=True)
     p.add_argument("--rounds", type=int, default=3)
     p.add_argument("--limit", type=int, default=4, help="frames to time")
+    p.add_argument("--size", type=int, nargs=2, metavar=("W", "H"), help="scale frames to this width and cut them to this height")
+    p.add_argument("--markdown", action="store_true")
     p.add_argument("--margin", type=float, default=0.15)
     a = p.parse_args()
     net = CenterFace(backend="onnxrt")
     frames = sorted(q for q in Path(a.frames).iterdir() if q.suffix.lower() in (".jpg", ".jpeg", ".png"))[: a.limit]
+    if a.size:
+        w, h = a.size
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        for i, f in enumerate(frames):
+            img = cv2.imread(str(f))
+            tall = round(img.shape[0] * w / img.shape[1])
+            if tall < h:
+                raise SystemExit(f"{f} is flatter than {w} x {h}")
+            top = (tall - h) // 2
+            frames[i] = folder / f"{i}.jpg"
+            cv2.imwrite(str(frames[i]), cv2.resize(img, (w, tall))[top : top + h], [cv2.IMWRITE_JPEG_QUALITY, 92])
     pictures = [cv2.imread(str(f)) for f in frames]
     net(pictures[0])  # loading and first-run set-up are nobody's frame
     _, startup = ours(a.roadcomb, frames[:1])
@@ -109,13 +129,22 @@ def main():
         sums["roadcomb"] += score(truth[n], mine, img.shape, a.margin, False)
     boxes = sum(map(len, truth.values()))
     h, w = pictures[0].shape[:2]
-    print(json.dumps({
+    report = {
         "frames": {"size": [w, h], "count": len(frames), "rounds": a.rounds},
         "ms_wall_median": {k: round(statistics.median(v), 1) for k, v in wall.items()},
         "ms_cpu_median": {k: round(statistics.median(v), 1) for k, v in proc.items()},
         "speed_ratio_cpu": round(statistics.median(proc["deface"]) / max(statistics.median(proc["roadcomb"]), 1e-9), 2),
         "faces": {"images": len(names), "boxes": boxes, **{k: {"recall": round(v[0] / boxes, 4), "covered": round(v[1] / boxes, 4), "false_per_image": round(v[2] / len(names), 2)} for k, v in sums.items()}},
-    }, indent=2))
+    }
+    if not a.markdown:
+        print(json.dumps(report, indent=2))
+        return
+    print(f"{len(frames)} frames of {w} x {h}, {a.rounds} rounds; speed by processor time, roadcomb over deface: {report['speed_ratio_cpu']}\n")
+    print("| detection | ms wall | ms processor | recall | covered | false boxes an image |")
+    print("|---|--:|--:|--:|--:|--:|")
+    for k, v in sums.items():
+        f = report["faces"][k]
+        print(f"| {k} | {report['ms_wall_median'][k]} | {report['ms_cpu_median'][k]} | {f['recall']:.3f} | {f['covered']:.3f} | {f['false_per_image']} |")
 
 
 if __name__ == "__main__":
