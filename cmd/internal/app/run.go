@@ -2,6 +2,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,8 +18,8 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/telemetry"
 )
 
-// Version is set at link time.
-var Version = "unknown"
+// Version is set at link time, and so is Commit where the go command does not see the repository.
+var Version, Commit = "unknown", ""
 
 // Exit codes, listed in --help.
 const (
@@ -180,7 +181,7 @@ type buildInfo struct {
 }
 
 func versions() buildInfo {
-	b := buildInfo{Roadcomb: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Revision: "unknown", Modules: map[string]string{}}
+	b := buildInfo{Roadcomb: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Revision: cmp.Or(Commit, "unknown"), Modules: map[string]string{}}
 	if bi, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range bi.Settings {
 			if s.Key == "vcs.revision" {

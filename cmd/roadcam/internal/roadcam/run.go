@@ -19,8 +19,8 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// Version is set at link time.
-var Version = "unknown"
+// Version is set at link time, and so is Commit where the go command does not see the repository.
+var Version, Commit = "unknown", ""
 
 // Exit codes, listed in --help.
 const (
@@ -213,7 +213,7 @@ func (versionCmd) Run(e environ) error {
 		Commit   string `json:"commit,omitempty"`
 		Go       string `json:"go"`
 		Platform string `json:"platform"`
-	}{Version: Version, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	}{Version: Version, Commit: Commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if b, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range b.Settings {
 			if s.Key == "vcs.revision" {
