@@ -36,6 +36,15 @@ export const idle = (page) => page.evaluate(() => new Promise((done) => {
   map.once('idle', () => done())
 }))
 
+// nameless lists what a screen reader meets without a name to read, of what can be used or holds a picture.
+export async function nameless(page) {
+  const cdp = await page.createCDPSession()
+  const { nodes } = await cdp.send('Accessibility.getFullAXTree')
+  await cdp.detach()
+  const roles = ['button', 'link', 'textbox', 'searchbox', 'checkbox', 'radio', 'slider', 'combobox', 'spinbutton', 'image', 'progressbar', 'region', 'dialog', 'heading', 'DisclosureTriangle']
+  return nodes.filter((n) => !n.ignored && roles.includes(n.role?.value) && !n.name?.value).map((n) => n.role.value)
+}
+
 export const ready = (page) => page.waitForFunction(() => window.roadcomb?.map, { timeout: 30_000 })
 
 export function fail(message) {

@@ -7,7 +7,7 @@
 // missing or the page reported a fault, 2 when called wrongly.
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { idle, open, ready } from './browser.mjs'
+import { idle, nameless, open, ready } from './browser.mjs'
 
 const [url, folder, out, trim] = process.argv.slice(2)
 const token = process.env.ROADCOMB_TOKEN
@@ -64,6 +64,8 @@ try {
   await page.waitForFunction(() => document.querySelectorAll('#sessions-list li').length === 1 && document.querySelector('#sessions-list strong'), { timeout: 10_000 })
     .catch(() => { throw new Missing('The page does not say where the driver is signed in.') })
   await page.screenshot({ path: out })
+  const unnamed = await nameless(page)
+  check(!unnamed.length, `A screen reader has no name for: ${unnamed.join(', ')}.`)
   const link = await page.$('#drives button:not([disabled])')
   check(link || !up.drives, 'No drive leads to the map.')
   if (link) {

@@ -6,7 +6,7 @@
 // Prints one line of JSON: {"cells","sequences","images","features","since","cell","frame","width","height","idle_ms"}. Exits 1 with a
 // sentence when something is missing or the page reported a fault, 2 when called wrongly.
 import { parseArgs } from 'node:util'
-import { idle, open, ready } from './browser.mjs'
+import { idle, nameless, open, ready } from './browser.mjs'
 
 const { values, positionals: [url, out] } = parseArgs({ allowPositionals: true, options: {
   width: { type: 'string', default: '1280' }, height: { type: 'string', default: '800' }, dark: { type: 'boolean', default: false } } })
@@ -36,6 +36,33 @@ try {
   })
   check(seen.cells > 0, 'No coverage cell is on screen.')
   check(seen.sequences > 0, 'No drive is on screen.')
+
+  // By keyboard alone, from a place beside all cells: Enter opens the nearest one, Escape comes back to the map.
+  await page.evaluate(() => new Promise((done) => {
+    const { map } = window.roadcomb
+    window.before = [map.getCenter(), map.getZoom()]
+    const all = map.queryRenderedFeatures({ layers: ['coverage'] }).flatMap((f) => f.geometry.coordinates.flat(f.geometry.type === 'MultiPolygon' ? 2 : 1)).filter(([lon, lat]) => map.getBounds().contains([lon, lat]))
+    const top = all.reduce((a, b) => (b[1] > a[1] ? b : a))
+    const { x, y } = map.project(top)
+    map.jumpTo({ center: map.unproject([x, y - 30]) })
+    map.once('idle', done)
+  }))
+  const middle = () => page.evaluate(() => {
+    const { map } = window.roadcomb, c = map.getCanvas()
+    return map.queryRenderedFeatures([c.clientWidth / 2, c.clientHeight / 2], { layers: ['coverage'] }).length
+  })
+  check(await middle() === 0, 'A cell is in the middle of the map that was moved away from all.')
+  for (let i = 0; i < 30 && !await page.evaluate(() => document.activeElement === window.roadcomb.map.getCanvas()); i++) await page.keyboard.press('Tab')
+  check(await page.evaluate(() => document.activeElement === window.roadcomb.map.getCanvas()), 'Tab does not come to the map.')
+  await page.keyboard.press('Enter')
+  await page.waitForSelector('#panel:not([hidden]) #frame-image', { timeout: 15_000 }).catch(() => { throw new Missing('Enter on the map opens no cell.') })
+  check(await page.evaluate(() => document.getElementById('panel').contains(document.activeElement)), 'The panel that opens does not get the focus.')
+  const unnamed = await nameless(page)
+  check(!unnamed.length, `A screen reader has no name for: ${unnamed.join(', ')}.`)
+  await page.keyboard.press('Escape')
+  check(await page.evaluate(() => document.getElementById('panel').hidden && document.activeElement === window.roadcomb.map.getCanvas()), 'Escape does not come back to the map.')
+  await page.evaluate(() => { const [center, zoom] = window.before; window.roadcomb.map.jumpTo({ center, zoom }) })
+  await idle(page)
 
   // The click goes to a point of a cell that nothing of the page covers.
   const point = await page.evaluate(() => {

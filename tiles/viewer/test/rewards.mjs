@@ -7,7 +7,7 @@
 // wrongly.
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { open } from './browser.mjs'
+import { nameless, open } from './browser.mjs'
 
 const { values, positionals: [url, out] } = parseArgs({ allowPositionals: true, options: {
   width: { type: 'string', default: '1100' }, height: { type: 'string', default: '900' }, dark: { type: 'boolean', default: false } } })
@@ -79,6 +79,8 @@ try {
   await page.waitForFunction((f) => !f.isConnected, { timeout: 10_000 }, before) // an answer draws the page anew
   await page.type('#vouch input', 'd0000000000000000000000000000004')
   await Promise.all([page.waitForResponse((r) => r.request().method() === 'PUT' && r.url().endsWith('/newcomers/d0000000000000000000000000000004')), page.click('#vouch form button')])
+  const unnamed = await nameless(page)
+  check(!unnamed.length, `A screen reader has no name for: ${unnamed.join(', ')}.`)
   const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
   check(wide <= 0, `The page is ${wide} pixels wider than the window.`)
   check(faults.length === 0, `The page reported faults:\n  ${faults.join('\n  ')}`)

@@ -69,7 +69,7 @@ const tabs = {
         ['failed', (s) => s.failed, (s) => (s.failed ? 'n bad' : 'n')], ['oldest waits', (s) => ago(s.age_seconds), 'n'],
         ['done in 24 h', (s) => s.done, 'n'], ['seconds a km', (s) => (s.seconds_per_km ? s.seconds_per_km.toFixed(2) : ''), 'n'],
       ], q.stages, 'No job was ever enqueued.'),
-      el('p', { className: 'small', textContent: `${q.workers} worker processes; ${q.km.toFixed(1)} km indexed in 24 h` + (q.cost_per_km ? `; ${q.cost_per_km.toFixed(4)} a km` : '') + `; ${time(q.at)} UTC` }),
+      el('p', { className: 'small', textContent: `${q.workers} worker process${q.workers === 1 ? '' : 'es'}; ${q.km.toFixed(1)} km indexed in 24 h` + (q.cost_per_km ? `; ${q.cost_per_km.toFixed(4)} a km` : '') + `; ${time(q.at)} UTC` }),
     ];
     if (may('operator', 'auditor')) {
       const { jobs } = await ask('GET', '/operator/jobs?limit=200');

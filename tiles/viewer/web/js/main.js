@@ -60,7 +60,7 @@ map.addControl(new NavigationControl({ showCompass: false }), 'top-right')
 map.addControl(new ScaleControl({}), 'bottom-right')
 map.addControl(new AttributionControl({ compact: true, customAttribution: info.attribution || undefined }), 'bottom-right')
 map.touchZoomRotate.disableRotation()
-map.getCanvas().setAttribute('aria-label', 'Map. Arrow keys move, plus and minus zoom, Enter opens the cell in the middle.')
+map.getCanvas().setAttribute('aria-label', 'Map. Arrow keys move, plus and minus zoom, Enter opens the cell nearest the middle.')
 window.roadcomb = { map, get panel() { return panel }, info: () => info }
 
 function pad() {
@@ -151,7 +151,20 @@ map.on('mousemove', 'coverage', (e) => setHover(e.features[0].properties.h3))
 map.on('mouseenter', 'features', () => { map.getCanvas().style.cursor = 'pointer' })
 map.on('mouseleave', 'coverage', () => setHover(null))
 
-// Keyboard: the map's own arrow keys move it; Enter picks what is under the cross in the middle.
+// nearest is the place on screen of the cell on it that is closest to a point: a cell is small to aim at with arrow keys.
+function nearest(point) {
+  if (!map.getLayer('coverage') || map.getLayoutProperty('coverage', 'visibility') === 'none') return null
+  let best = null
+  for (const c of map.queryRenderedFeatures({ layers: ['coverage'] })) {
+    const ring = (c.geometry.type === 'MultiPolygon' ? c.geometry.coordinates[0] : c.geometry.coordinates)[0].slice(1)
+    const { x, y } = map.project([0, 1].map((k) => ring.reduce((sum, p) => sum + p[k], 0) / ring.length))
+    const far = Math.hypot(x - point.x, y - point.y)
+    if (x >= 0 && y >= 0 && x < canvas.clientWidth && y < canvas.clientHeight && !(best?.far <= far)) best = { x, y, far }
+  }
+  return best
+}
+
+// Keyboard: the map's own arrow keys move it; Enter picks what is under the cross in the middle, or else the nearest cell.
 const canvas = map.getCanvas()
 canvas.addEventListener('focus', () => { $('crosshair').hidden = !canvas.matches(':focus-visible') })
 canvas.addEventListener('blur', () => { $('crosshair').hidden = true })
@@ -159,8 +172,12 @@ canvas.addEventListener('keydown', (e) => {
   $('crosshair').hidden = false
   if (e.key !== 'Enter' && e.key !== ' ') return
   e.preventDefault()
-  pick({ x: canvas.clientWidth / 2, y: canvas.clientHeight / 2 })
-  if (!panel.open) say('There is no coverage in the middle of the map.')
+  const middle = { x: canvas.clientWidth / 2, y: canvas.clientHeight / 2 }
+  pick(middle)
+  if (panel.open) return
+  const cell = nearest(middle)
+  if (cell) pick(cell)
+  else say('There is no coverage on this part of the map.')
 })
 addEventListener('keydown', (e) => { if (e.key === 'Escape') panel.close() })
 

@@ -148,7 +148,7 @@ function vouch(newcomers) {
       said.textContent = err.message
     }
   }
-  const id = el('input', { name: 'newcomer', required: true, maxlength: 64, autocomplete: 'off' })
+  const id = el('input', { type: 'text', name: 'newcomer', required: true, maxlength: 64, autocomplete: 'off' })
   const form = el('form', { class: 'report' }, el('label', {}, 'Contributor id of the newcomer', id), el('button', { class: 'btn', type: 'submit' }, 'Answer for them'), said)
   form.addEventListener('submit', (e) => {
     e.preventDefault()
