@@ -213,6 +213,7 @@ func (s *Server) filter(q imageryQuery) (filter, error) {
 	}
 	arg := func(v any) string { f.args = append(f.args, v); return "$" + strconv.Itoa(len(f.args)) }
 	f.where = cellsIn("cell", hex.Around(cs), s.Resolution, arg)
+	var weeks []survey.Epoch
 	for _, w := range []struct {
 		text, op string
 		end      bool
@@ -227,6 +228,9 @@ func (s *Server) filter(q imageryQuery) (filter, error) {
 		t := e.Start()
 		if w.end {
 			t = e.End()
+		}
+		if weeks = append(weeks, e); e.Start().Before(weeks[0].Start()) {
+			return filter{}, survey.Errorf(survey.Invalid, "max_week %s is before min_week %s", w.text, q.MinWeek)
 		}
 		f.where += " AND captured_at " + w.op + " " + arg(state.Micros(t))
 	}

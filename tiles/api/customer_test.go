@@ -447,7 +447,6 @@ func TestBadGeometryIsRefusedWithAHint(t *testing.T) {
 	}
 }
 
-// Whatever bytes come as a geometry, the answer is an answer.
 // A sliver of 44 km passes through more cells than a statement takes conditions.
 func TestALongThinAreaGetsAnAnswer(t *testing.T) {
 	s := newShop(t, api.Config{}, keys.Options{Credits: 5, PerMinute: 1e6, PerDay: 1e6})
@@ -464,6 +463,7 @@ func TestALongThinAreaGetsAnAnswer(t *testing.T) {
 	}
 }
 
+// Whatever bytes come as a geometry, the answer is an answer.
 func TestAnyGeometryGetsAnAnswer(t *testing.T) {
 	s := newShop(t, api.Config{}, keys.Options{Credits: 5, PerMinute: 1e6, PerDay: 1e6})
 	rapid.Check(t, func(rt *rapid.T) {

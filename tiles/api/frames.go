@@ -190,9 +190,28 @@ func decodeCursor(c string, n int) ([]string, error) {
 	b, err := base64.RawURLEncoding.DecodeString(c)
 	parts := strings.Split(string(b), " ")
 	if err != nil || len(parts) != n {
-		return nil, survey.Errorf(survey.Invalid, "cursor %.60q is not one that was given out", c)
+		return nil, badCursor(c)
 	}
 	return parts, nil
+}
+
+func badCursor(c string) error {
+	return survey.Errorf(survey.Invalid, "cursor %.60q is not one that was given out", c)
+}
+
+// idCursor reads the cursor of a listing by id; "" is its beginning.
+func idCursor(c string) (after string, err error) {
+	if c == "" {
+		return "", nil
+	}
+	p, err := decodeCursor(c, 1)
+	if err == nil && !survey.ValidID(p[0]) {
+		err = badCursor(c)
+	}
+	if err != nil {
+		return "", err
+	}
+	return p[0], nil
 }
 
 func timeCursor(c string) (us int64, id string, err error) {
@@ -204,7 +223,7 @@ func timeCursor(c string) (us int64, id string, err error) {
 		return 0, "", err
 	}
 	if us, err = strconv.ParseInt(p[0], 10, 64); err != nil {
-		return 0, "", survey.Errorf(survey.Invalid, "cursor %.60q is not one that was given out", c)
+		return 0, "", badCursor(c)
 	}
 	return us, p[1], nil
 }

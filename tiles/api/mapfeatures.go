@@ -100,7 +100,7 @@ func (s *Server) registerFeatures(mux httpx.Mux, hapi huma.API) {
 }
 
 type listFeaturesIn struct {
-	BBox          []float64 `query:"bbox" doc:"west,south,east,north in degrees"`
+	BBox          []float64 `query:"bbox" doc:"west,south,east,north in degrees; west is the larger over the antimeridian"`
 	Point         []float64 `query:"point" doc:"longitude,latitude of a centre, with meters"`
 	Line          string    `query:"line" maxLength:"8000" doc:"longitude,latitude pairs with blanks or semicolons between, with meters" example:"7.42,43.73;7.43,43.74"`
 	Meters        float64   `query:"meters" minimum:"0" maximum:"500" doc:"radius or buffer; 25 if left out"`
@@ -124,10 +124,17 @@ func (s *Server) listFeatures(ctx context.Context, in *listFeaturesIn) (*answer[
 		q.Geometry = Geometry{typ, b}
 	}
 	if b := in.BBox; len(b) > 0 {
-		if len(b) != 4 || b[0] > b[2] || b[1] > b[3] {
-			return nil, survey.Errorf(survey.Invalid, "bbox is not west,south,east,north").WithHint("cut a box over the antimeridian in two")
+		if len(b) != 4 || b[1] > b[3] {
+			return nil, survey.Errorf(survey.Invalid, "bbox is not west,south,east,north")
 		}
-		set("Polygon", [][][2]float64{{{b[0], b[1]}, {b[2], b[1]}, {b[2], b[3]}, {b[0], b[3]}, {b[0], b[1]}}})
+		box := func(west, east float64) [][][2]float64 {
+			return [][][2]float64{{{west, b[1]}, {east, b[1]}, {east, b[3]}, {west, b[3]}, {west, b[1]}}}
+		}
+		if b[0] > b[2] { // over the antimeridian, as RFC 7946 writes it
+			set("MultiPolygon", [][][][2]float64{box(b[0], 180), box(-180, b[2])})
+		} else {
+			set("Polygon", box(b[0], b[2]))
+		}
 	}
 	if len(in.Point) > 0 {
 		set("Point", in.Point)
@@ -203,16 +210,13 @@ func (s *Server) findFeatures(ctx context.Context, q featureQuery) (FeaturePage,
 	if q.MinConfidence > 0 {
 		where += " AND m.confidence_ppm >= " + arg(int64(survey.PPMOf(q.MinConfidence)))
 	}
-	limit, after := q.Limit, ""
+	limit := q.Limit
 	if limit == 0 {
 		limit = 200
 	}
-	if q.Cursor != "" {
-		p, err := decodeCursor(q.Cursor, 1)
-		if err != nil {
-			return page, err
-		}
-		after = p[0]
+	after, err := idCursor(q.Cursor)
+	if err != nil {
+		return page, err
 	}
 	n := len(args)
 	for {

@@ -166,7 +166,11 @@ func (s *Server) stacCollections(r *http.Request) (any, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	rows, err := s.DB.Query(ctx, `SELECT id FROM drives WHERE id > $1 AND EXISTS (SELECT 1 FROM frames f WHERE f.drive_id = drives.id AND f.state = 'published') ORDER BY id LIMIT $2`, q.Get("token"), limit+1)
+	after := q.Get("token")
+	if after != "" && !survey.ValidID(after) {
+		return nil, "", survey.Errorf(survey.Invalid, "token %.40q is not one that was given out", after)
+	}
+	rows, err := s.DB.Query(ctx, `SELECT id FROM drives WHERE id > $1 AND EXISTS (SELECT 1 FROM frames f WHERE f.drive_id = drives.id AND f.state = 'published') ORDER BY id LIMIT $2`, after, limit+1)
 	if err != nil {
 		return nil, "", err
 	}
