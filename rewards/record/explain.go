@@ -20,29 +20,48 @@ type Explanation struct {
 	Accounts    []Allocation         `json:"accounts"`
 }
 
+// whole reads a published epoch whose files are those that its manifest names; others are Invalid.
+func whole(fsys fs.FS) (Manifest, Files, error) {
+	text, err := readFile(fsys, ManifestName)
+	if err != nil {
+		return Manifest{}, nil, err
+	}
+	m, err := ReadManifest(text)
+	if err != nil {
+		return m, nil, err
+	}
+	v := verifier{}
+	f := v.load(fsys, append(m.Inputs, m.Outputs...), nil)
+	if len(v.Differences) > 0 {
+		return m, nil, survey.Errorf(survey.Invalid, "epoch %s: %s", m.Epoch, v.Differences[0])
+	}
+	return m, f, nil
+}
+
+// Accounts are all accounts of a published epoch, by contributor.
+func Accounts(fsys fs.FS) (Manifest, []Allocation, error) {
+	m, f, err := whole(fsys)
+	if err != nil {
+		return m, nil, err
+	}
+	as, err := pick(f, AllocationsName, func(Allocation) bool { return true })
+	return m, as, err
+}
+
 // Explain reads a contributor's statement from a published epoch. A contributor without an account there is NotFound;
 // lines that do not add up to the allocation are Invalid.
 func Explain(fsys fs.FS, c survey.ContributorID) (Explanation, error) {
 	x := Explanation{Contributor: c, Lines: []Statement{}, Regions: []RegionPool{}, Hits: []Hit{}, Corrections: []Correction{}, Accounts: []Allocation{}}
-	text, err := readFile(fsys, ManifestName)
-	if err != nil {
-		return x, err
-	}
-	m, err := ReadManifest(text)
+	m, f, err := whole(fsys)
 	if err != nil {
 		return x, err
 	}
 	x.Epoch = m.Epoch
-	v := verifier{}
-	f := v.load(fsys, append(m.Inputs, m.Outputs...), nil)
-	if len(v.Differences) > 0 {
-		return x, survey.Errorf(survey.Invalid, "epoch %s: %s", m.Epoch, v.Differences[0])
-	}
 	if x.Accounts, err = pick(f, AllocationsName, func(r Allocation) bool { return r.Contributor == string(c) }); err != nil {
 		return x, err
 	}
 	if len(x.Accounts) == 0 {
-		return x, survey.Errorf(survey.NotFound, "contributor %s has no account in epoch %s", c, m.Epoch)
+		return x, survey.Errorf(survey.NotFound, "contributor %s has no account in epoch %s", c, m.Epoch).WithHint("without a contributor, `roadcomb rewards explain` lists the accounts")
 	}
 	if x.Lines, err = pick(f, StatementName, func(r Statement) bool { return r.Contributor == string(c) }); err != nil {
 		return x, err

@@ -3,6 +3,8 @@ package record_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -305,6 +307,17 @@ func TestStatementsAddUpForEverybody(t *testing.T) {
 			t.Errorf("%s: %+v", c, x)
 		}
 	}
+	m, as, err := record.Accounts(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var sum survey.Amount
+	for _, a := range as {
+		sum += survey.Amount(a.Amount)
+	}
+	if len(as) < 3 || sum != m.Total.Allocated {
+		t.Errorf("%d accounts with %s of %s", len(as), sum, m.Total.Allocated)
+	}
 	if _, err := record.Explain(dir, "zoe"); survey.KindOf(err) != survey.NotFound {
 		t.Errorf("a stranger: %v", err)
 	}
@@ -371,5 +384,46 @@ func TestStatementsWithOnePoolKeepTheirBytes(t *testing.T) {
 	x, err := record.Explain(publish(t, week(t), survey.Hash{}), "ann")
 	if err != nil || len(x.Regions) != 0 || x.Lines[0].Region != 0 {
 		t.Errorf("%+v %v", x.Regions, err)
+	}
+}
+
+// Under rules with sponsors each sponsorship bears the signature of the sponsor's word, or of somebody who answers for it.
+func TestSponsorshipsWithoutTheirSignatureAreNamed(t *testing.T) {
+	e := survey.EpochOf(time.Date(2026, 11, 30, 0, 0, 0, 0, time.UTC))
+	rs, _, err := ruleset.For(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	good := record.Sponsorship{Newcomer: "cat", Sponsor: "ann", Since: e.Start(), SignedBy: "sponsor:ann"}
+	good.Signature = hex.EncodeToString(ed25519.Sign(key, good.Message()))
+	public := hex.EncodeToString(key.Public().(ed25519.PublicKey))
+	for what, change := range map[string]func(*record.Sponsorship){
+		"":                   func(*record.Sponsorship) {},
+		"another newcomer":   func(s *record.Sponsorship) { s.Newcomer = "eve" },
+		"another sponsor":    func(s *record.Sponsorship) { s.Sponsor = "ben" },
+		"another time":       func(s *record.Sponsorship) { s.Since = s.Since.Add(time.Microsecond) },
+		"a role without key": func(s *record.Sponsorship) { s.SignedBy = "admin:root" },
+		"none":               func(s *record.Sponsorship) { s.Signature = "" },
+		"another's word": func(s *record.Sponsorship) {
+			s.Sponsor = "ben" // signed by the role's key, but for ann's name
+			s.Signature = hex.EncodeToString(ed25519.Sign(key, s.Message()))
+		},
+	} {
+		s := good
+		change(&s)
+		in := record.Inputs{Epoch: e, Signers: record.Signers{record.RoleSponsor: public}, Sponsors: []record.Sponsorship{s}}
+		b, err := in.EncodeInput(record.SponsorsName)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.Sponsors = nil
+		if err := in.DecodeInput(record.SponsorsName, b); err != nil || len(in.Sponsors) != 1 || in.Sponsors[0] != s {
+			t.Fatalf("%s: %+v %v", what, in.Sponsors, err)
+		}
+		err = in.CheckSigned(rs)
+		if (err == nil) != (what == "") || err != nil && (survey.KindOf(err) != survey.Unauthorized || !strings.Contains(err.Error(), "answers for")) {
+			t.Errorf("%q: %v", what, err)
+		}
 	}
 }

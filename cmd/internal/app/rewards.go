@@ -95,14 +95,46 @@ func (c *rewardsVerifyCmd) Run(ctx context.Context, e *environ) error {
 
 type rewardsExplainCmd struct {
 	Epoch       string `arg:"" help:"Folder or address of a published epoch." placeholder:"DIR|URL"`
-	Contributor string `arg:"" help:"Contributor id."`
+	Contributor string `arg:"" optional:"" help:"Contributor id; without one, all accounts are listed."`
 	JSON        bool   `help:"As JSON, every line."`
+}
+
+func (rewardsExplainCmd) Help() string {
+	return "Shares (need, quality, trust) are in parts per million. Lines, work orders and reviews, less what is held, add up to the amount.\nExample: roadcomb rewards explain out/rewards/2024-05-06"
+}
+
+// list prints the accounts of an epoch, as its allocations are ordered.
+func (c *rewardsExplainCmd) list(e *environ, f fs.FS) error {
+	m, as, err := record.Accounts(f)
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return writeJSON(e.stdout, as)
+	}
+	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprintln(tw, "CONTRIBUTOR\tPAID TO\tFRAMES\tCELLS\tAMOUNT\tHELD\tSINCE THE FIRST EPOCH\t")
+	for _, a := range as {
+		to := a.Address
+		if a.Reserved {
+			to = "reserve: no address yet"
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%d\t%d\t%s\t%s\t%s\t\n", a.Contributor, to, a.Frames, a.Cells, survey.Amount(a.Amount), survey.Amount(a.Held), survey.Amount(a.Cumulative))
+	}
+	if err := tw.Flush(); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "epoch %s, ruleset %s: %s tokens to %d contributors, %s held\n", m.Epoch, m.Ruleset, m.Total.Allocated, m.Contributors, m.Total.Held)
+	return nil
 }
 
 func (c *rewardsExplainCmd) Run(ctx context.Context, e *environ) error {
 	f, err := epochFS(ctx, c.Epoch)
 	if err != nil {
 		return err
+	}
+	if c.Contributor == "" {
+		return c.list(e, f)
 	}
 	x, err := record.Explain(f, survey.ContributorID(c.Contributor))
 	if err != nil {
