@@ -16,6 +16,7 @@ import json
 import resource
 import statistics
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -86,7 +87,8 @@ def compare(stack):
     p.add_argument("--markdown", action="store_true")
     p.add_argument("--margin", type=float, default=0.15)
     a = p.parse_args()
-    net = CenterFace(backend="onnxrt")
+    with contextlib.redirect_stdout(sys.stderr):  # it says what it runs on
+        net = CenterFace(backend="onnxrt")
     frames = sorted(q for q in Path(a.frames).iterdir() if q.suffix.lower() in (".jpg", ".jpeg", ".png"))[: a.limit]
     if a.size:
         w, h = a.size
