@@ -100,6 +100,13 @@ func TestDatasetsAreViewsWithH3Functions(t *testing.T) {
 	}
 }
 
+func TestDatesAreDaysWithoutATime(t *testing.T) {
+	e := open(t, written(t, 1), query.Options{})
+	if got := ask(t, e, `SELECT DATE '2024-05-08', [DATE '0001-01-01'], date_trunc('week', TIMESTAMPTZ '2024-05-08 23:00:00Z')::DATE`); got[0] != "2024-05-08 [0001-01-01] 2024-05-06" {
+		t.Fatal(got)
+	}
+}
+
 func TestWhatIsNoSelectOrReachesOutsideIsRefused(t *testing.T) {
 	dir := written(t, 10)
 	e := open(t, dir, query.Options{})

@@ -3,13 +3,14 @@ package query
 import (
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/apache/arrow/go/v17/arrow"
 	"github.com/apache/arrow/go/v17/arrow/array"
 )
 
-// value is one value for people and JSON: nil, bool, numbers, json.Number for decimals and large integers, string,
-// []byte, time.Time, []any and map[string]any. Bytes are valid until the array is released.
+// value is one value for people and JSON: nil, bool, numbers, json.Number for decimals and large integers, string (also
+// for dates, such as 2024-05-08), []byte, time.Time, []any and map[string]any. Bytes are valid until the array is released.
 func value(a arrow.Array, i int) any {
 	if a.IsNull(i) {
 		return nil
@@ -42,7 +43,7 @@ func value(a arrow.Array, i int) any {
 	case *array.Binary:
 		return a.Value(i)
 	case *array.Date32:
-		return a.Value(i).ToTime()
+		return a.Value(i).ToTime().Format(time.DateOnly)
 	case *array.Timestamp:
 		return a.Value(i).ToTime(a.DataType().(*arrow.TimestampType).Unit)
 	case *array.Decimal128:

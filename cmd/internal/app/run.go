@@ -27,7 +27,7 @@ const (
 	ExitInternal = 1 // a fault of the program or of something it depends on
 	ExitUsage    = 2 // the command line
 	ExitRejected = 3 // done, and some files were rejected
-	ExitInput    = 4 // no file in the input, or a path that does not exist
+	ExitInput    = 4 // no file in the input, a path that does not exist, or something that is refused
 	ExitPrivacy  = 5 // privacy could not be assured, so nothing was published
 	ExitStopped  = 130
 )
@@ -35,7 +35,7 @@ const (
 const help = `The open mapping network: from dashcam footage to an anonymous map, datasets and payouts.
 
 Exit codes: 0 done, all accepted; 1 internal fault or a service is away; 2 usage; 3 done, some files rejected;
-4 no input; 5 privacy could not be assured, nothing published; 130 interrupted.
+4 no input, or a refusal; 5 privacy could not be assured, nothing published; 130 interrupted.
 
 Example: roadcomb process ~/Videos/drive-1 --out out`
 
@@ -129,7 +129,7 @@ func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.
 	}
 	fmt.Fprintln(stderr, "roadcomb:", err)
 	switch survey.KindOf(err) {
-	case survey.Invalid, survey.NotFound, survey.Unsupported:
+	case survey.Invalid, survey.NotFound, survey.Unsupported, survey.Unauthorized:
 		return ExitInput
 	}
 	return ExitInternal
