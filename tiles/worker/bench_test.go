@@ -121,9 +121,9 @@ func BenchmarkVisible(b *testing.B) {
 		done := make(chan seen, 1)
 		go func() {
 			var s seen
-			for end := time.Now().Add(time.Minute); s.err == nil && (s.tile.IsZero() || s.tileJSON.IsZero()); time.Sleep(5 * time.Millisecond) {
+			for end := time.Now().Add(10 * time.Minute); s.err == nil && (s.tile.IsZero() || s.tileJSON.IsZero()); time.Sleep(5 * time.Millisecond) {
 				if time.Now().After(end) {
-					s.err = fmt.Errorf("%s is the old tile after a minute", path)
+					s.err = fmt.Errorf("%s is the old tile after ten minutes", path)
 					break
 				}
 				if s.tile.IsZero() {
