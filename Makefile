@@ -1,7 +1,7 @@
 # The first two commands: make run, make test. Both install what is missing themselves.
 SHELL := /bin/bash
 .DELETE_ON_ERROR:
-.PHONY: future chaos soak scale run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles bench-vision
+.PHONY: future chaos soak scale drivers run test build programs setup setup-test setup-interop bench interop lint vet fuzz cross clean bench-tiles bench-vision
 
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -X github.com/roadcomb/roadcomb/cmd/internal/app.Version=$(VERSION)
@@ -94,6 +94,11 @@ chaos: setup-test
 MINUTES ?= 30
 soak: setup-test
 	go test ./cmd/roadcomb -run TestSoak -count=1 -timeout 12h -v -args -soak.for $(MINUTES)m -fleet.report dist/soak.json
+
+# How the API answers DRIVERS drivers at a time while a worker is busy; the report is dist/drivers.json.
+DRIVERS ?= 200
+drivers: setup-test
+	go test ./cmd/roadcomb -run TestManyDrivers -count=1 -timeout 2h -v -args -drivers.at-once $(DRIVERS) -fleet.report dist/drivers.json
 
 # The same drives through one worker process and two, and where the time goes; the report is dist/scale.json.
 scale: setup-test

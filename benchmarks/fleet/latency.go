@@ -82,10 +82,28 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
+const (
+	objectRoute = " (object)"    // straight to the store
+	waitingMark = " (long poll)" // answered when there is something to say
+)
+
+// api are the times of all requests to the API that do not wait on purpose.
+func (r *recorder) api() Quantiles {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var all []time.Duration
+	for name, t := range r.routes {
+		if !strings.HasSuffix(name, objectRoute) && !strings.HasSuffix(name, waitingMark) {
+			all = append(all, t.times...)
+		}
+	}
+	return quantiles(all)
+}
+
 // routeOf names a request without the ids in it.
 func routeOf(r *http.Request) string {
 	if r.URL.Query().Has("X-Amz-Signature") {
-		return r.Method + " (object)"
+		return r.Method + objectRoute
 	}
 	parts := strings.Split(r.URL.Path, "/")
 	for i, p := range parts {
@@ -95,7 +113,7 @@ func routeOf(r *http.Request) string {
 	}
 	name := r.Method + " " + strings.Join(parts, "/")
 	if r.URL.Query().Get("wait") != "" {
-		name += " (long poll)"
+		name += waitingMark
 	}
 	return name
 }

@@ -32,8 +32,9 @@ type Account struct {
 
 // Target is the network that a plan is driven through.
 type Target struct {
-	Server   string // base URL; this machine only
-	Accounts []Account
+	Server string // base URL; this machine only
+	// Account gives the plan's contributor i; it is asked before each of their drives, also side by side.
+	Account  func(ctx context.Context, i int) (Account, error)
 	Parallel int           // drives sent and waited for at a time; 0 means 16
 	Rate     float64       // drives begun a second; 0 means as fast as Parallel allows
 	Dir      string        // where frames lie while they are sent; "" means the system's folder of temporary files
@@ -83,6 +84,7 @@ type Summary struct {
 	Seconds  float64        `json:"seconds"`
 	Bytes    int64          `json:"sent_bytes"`
 	Drive    Quantiles      `json:"drive_ms"` // from the first request to the last verdict
+	API      Quantiles      `json:"api_ms"`   // of all requests to the API that do not wait on purpose
 	Routes   []RouteStats   `json:"routes"`
 	Errors   []string       `json:"errors,omitempty"` // the first few
 }
@@ -100,23 +102,43 @@ func CheckServer(base string) error {
 	return nil
 }
 
-// Register makes the plan's contributors with the operator's token, and sets where they are paid.
-func Register(ctx context.Context, server, operator string, n int, seed uint64) ([]Account, error) {
-	if err := CheckServer(server); err != nil {
-		return nil, err
+// Known are accounts that are there already, by the plan's numbers.
+func Known(accounts []Account) func(context.Context, int) (Account, error) {
+	return func(_ context.Context, i int) (Account, error) {
+		if i >= len(accounts) {
+			return Account{}, survey.Errorf(survey.Invalid, "the plan needs contributor %d, there are %d", i+1, len(accounts))
+		}
+		return accounts[i], nil
 	}
-	out := make([]Account, n)
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(8)
-	for i := range out {
-		g.Go(func() error {
-			if err := post(ctx, http.MethodPost, server+"/v1/contributors", operator, map[string]string{"handle": fmt.Sprintf("simulated %d", i)}, &out[i]); err != nil {
-				return fmt.Errorf("register contributor %d: %w", i, err)
-			}
-			return post(ctx, http.MethodPut, server+"/v1/me/payout", out[i].Token, map[string]string{"address": Payout(seed, i)}, nil)
-		})
+}
+
+// Registered makes a contributor with the operator's token when the first of their drives begins, so that a fleet of
+// thousands sets out at once, and sets where they are paid.
+func Registered(server, operator string, seed uint64) func(context.Context, int) (Account, error) {
+	type entry struct {
+		mu   sync.Mutex
+		a    Account
+		done bool
 	}
-	return out, g.Wait()
+	var all sync.Map
+	return func(ctx context.Context, i int) (Account, error) {
+		v, _ := all.LoadOrStore(i, &entry{})
+		e := v.(*entry)
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.done {
+			return e.a, nil
+		}
+		err := post(ctx, http.MethodPost, server+"/v1/contributors", operator, map[string]string{"handle": fmt.Sprintf("simulated %d", i)}, &e.a)
+		if err == nil {
+			err = post(ctx, http.MethodPut, server+"/v1/me/payout", e.a.Token, map[string]string{"address": Payout(seed, i)}, nil)
+		}
+		if err != nil {
+			return Account{}, fmt.Errorf("register contributor %d: %w", i, err)
+		}
+		e.done = true
+		return e.a, nil
+	}
 }
 
 // Payout is the address of contributor i.
@@ -159,8 +181,10 @@ func Run(ctx context.Context, p *Plan, t Target) (Summary, error) {
 	if err := CheckServer(t.Server); err != nil {
 		return s.sum, err
 	}
-	if len(t.Accounts) < p.Accounts() {
-		return s.sum, survey.Errorf(survey.Invalid, "the plan needs %d contributors, there are %d", p.Accounts(), len(t.Accounts))
+	if len(p.First) > 0 { // what is wrong with the accounts is said once, not for each drive
+		if _, err := t.Account(ctx, p.First[0].Account); err != nil {
+			return s.sum, err
+		}
 	}
 	began := time.Now()
 	for _, part := range [][]Drive{p.First, p.Second} {
@@ -238,8 +262,13 @@ func (s *session) one(ctx context.Context, d *Drive) Outcome {
 		o.Err = err.Error()
 		return o
 	}
+	account, err := s.t.Account(ctx, d.Account)
+	if err != nil {
+		o.Err = err.Error()
+		return o
+	}
 	began := time.Now()
-	res, err := s.upload(ctx, d, dir)
+	res, err := s.upload(ctx, account, d, dir)
 	o.Seconds, o.Upload = time.Since(began).Seconds(), res.ID
 	if err != nil {
 		o.Err = err.Error()
@@ -276,7 +305,7 @@ func (s *session) one(ctx context.Context, d *Drive) Outcome {
 	for name, w := range want { // never told of
 		o.Wrong = append(o.Wrong, Wrong{name, "nothing", w})
 	}
-	if o.Findings, err = s.findings(ctx, s.t.Accounts[d.Account], res); err != nil {
+	if o.Findings, err = s.findings(ctx, account, res); err != nil {
 		o.Err = err.Error()
 	}
 	if d.Finding != "" && !slices.Contains(o.Findings, d.Finding) {
@@ -289,8 +318,8 @@ func (s *session) one(ctx context.Context, d *Drive) Outcome {
 }
 
 // upload sends a folder with the drivers' own client, starting again when it is told to crash.
-func (s *session) upload(ctx context.Context, d *Drive, dir string) (upload.Result, error) {
-	c := &upload.Client{BaseURL: s.t.Server, Token: s.t.Accounts[d.Account].Token, Patience: s.t.Patience, Parallel: 4,
+func (s *session) upload(ctx context.Context, a Account, d *Drive, dir string) (upload.Result, error) {
+	c := &upload.Client{BaseURL: s.t.Server, Token: a.Token, Patience: s.t.Patience, Parallel: 4,
 		HTTP: &http.Client{Transport: s.rec, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 	for {
 		run, stop := context.WithCancel(ctx)
@@ -404,7 +433,7 @@ func (s *session) summary(began time.Time) Summary {
 	defer s.mu.Unlock()
 	s.sum.Seconds = time.Since(began).Seconds()
 	s.sum.Drive = quantiles(s.times)
-	s.sum.Routes = s.rec.stats()
+	s.sum.API, s.sum.Routes = s.rec.api(), s.rec.stats()
 	return s.sum
 }
 

@@ -54,28 +54,36 @@ func (m Marker) Draw(img *image.RGBA) {
 }
 
 // Legible reports whether the bits can be read from img, a picture of w × h pixels originally, at any size: at least 14
-// of the 16 are right and light squares stand out from dark ones. Chance gives that once in 480 tries.
+// of the 16 are right, light squares stand out from dark ones, and most squares still have a marker's colour. Chance gives
+// the bits once in 480 tries, but not the colour.
 func (m Marker) Legible(img image.Image, w, h int) bool {
 	b := img.Bounds()
 	cols, rows := m.grid()
 	var luma [16]float64
+	coloured := 0
 	for i := range cols * rows {
 		x, y := m.X+i%cols*MarkerSquare, m.Y+i/cols*MarkerSquare
 		// The middle of the square, away from its neighbours.
 		x0, x1 := b.Min.X+(x+2)*b.Dx()/w, b.Min.X+(x+MarkerSquare-2)*b.Dx()/w
 		y0, y1 := b.Min.Y+(y+2)*b.Dy()/h, b.Min.Y+(y+MarkerSquare-2)*b.Dy()/h
-		n := 0.0
+		n, chroma := 0.0, 0.0
 		for py := y0; py <= max(y0, y1-1); py++ {
 			for px := x0; px <= max(x0, x1-1); px++ {
 				r, g, bl, _ := img.At(px, py).RGBA()
+				if chroma += float64(r) + float64(bl) - 2*float64(g); m.Class == survey.ClassPlate {
+					chroma += 3*float64(g) - 3*float64(r)
+				}
 				luma[i] += (0.299*float64(r) + 0.587*float64(g) + 0.114*float64(bl)) / 257
 				n++
 			}
 		}
 		luma[i] /= n
+		if chroma/n/257 >= 200 { // a marker has 340 or more, scenes and what redaction leaves have less than 180
+			coloured++
+		}
 	}
 	lo, hi := slices.Min(luma[:]), slices.Max(luma[:])
-	if hi-lo < 20 {
+	if hi-lo < 20 || coloured < 9 {
 		return false
 	}
 	right := 0

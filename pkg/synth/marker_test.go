@@ -41,6 +41,11 @@ func TestAMarkerIsLegibleUntilItIsCovered(t *testing.T) {
 			if m.Legible(covered, 320, 240) {
 				t.Errorf("seed %d: %+v is legible through its cover", seed, m)
 			}
+			grey := image.NewGray(img.Bounds()) // the bits alone, as chance may spell them anywhere
+			draw.Draw(grey, grey.Bounds(), img, image.Point{}, draw.Src)
+			if m.Legible(grey, 320, 240) {
+				t.Errorf("seed %d: %+v is read without its colour", seed, m)
+			}
 		}
 	}
 	if seen < 20 {

@@ -9,6 +9,8 @@ package chaos
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +18,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -40,6 +43,8 @@ type Config struct {
 	Cheats  int // drivers of each round who also cheat
 	Workers int // 0 means 2
 	Log     io.Writer
+
+	metrics bool // serve and workers answer /metrics
 }
 
 // Report is what happened and what was found.
@@ -138,7 +143,7 @@ func Run(ctx context.Context, cfg Config) (Report, error) {
 		if _, err := calm.round(ctx, round, nil); err != nil {
 			return r, fmt.Errorf("calm network: %w", err)
 		}
-		if err := calm.tick(ctx); err != nil {
+		if err := calm.endWeek(ctx); err != nil {
 			return r, fmt.Errorf("calm network: %w", err)
 		}
 	}
@@ -165,17 +170,19 @@ type network struct {
 		Secret   string `json:"s3_secret"`
 		Operator string `json:"operator_token"`
 	}
-	models string
-	front  *s3Front
-	store  *proc
-	serve  *proc
-	work   []*proc
-	links  map[string]*link // by "who>what"
-	api    string           // base URL for drivers
-	acc    []fleet.Account
-	shots  atomic.Int64 // settled drives
+	models  string
+	front   *s3Front
+	store   *proc
+	serve   *proc
+	work    []*proc
+	links   map[string]*link  // by "who>what"
+	api     string            // base URL for drivers
+	metrics map[string]string // where processes answer /metrics, by name
+	acc     []fleet.Account
+	shots   atomic.Int64 // settled drives
 
 	mu    sync.Mutex
+	now   int           // the round whose week it is
 	crash chan struct{} // closed to end the uploaders' current tries
 }
 
@@ -185,7 +192,7 @@ func (n *network) say(format string, args ...any) {
 
 // open starts the processes and waits until they run.
 func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n *network, err error) {
-	n = &network{cfg: cfg, name: name, dir: filepath.Join(cfg.Dir, name), pg: pg, models: models, links: map[string]*link{}, crash: make(chan struct{})}
+	n = &network{cfg: cfg, name: name, dir: filepath.Join(cfg.Dir, name), pg: pg, models: models, links: map[string]*link{}, metrics: map[string]string{}, crash: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			n.close()
@@ -194,7 +201,7 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	if err := os.MkdirAll(n.dir, 0o755); err != nil {
 		return n, err
 	}
-	if err := n.setClock(0, 0); err != nil {
+	if err := n.setClock(0); err != nil {
 		return n, err
 	}
 	home := filepath.Join(n.dir, "home")
@@ -237,9 +244,9 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	}
 	public := link("drivers", n.front.addr, "s3")
 	shared := func(who string) []string {
-		return []string{"--home", home, "--state", pg.url(link(who, pgAddr, "pg").addr, database), "--s3", "http://" + link(who, n.front.addr, "s3").addr,
+		return append([]string{"--home", home, "--state", pg.url(link(who, pgAddr, "pg").addr, database), "--s3", "http://" + link(who, n.front.addr, "s3").addr,
 			"--s3-public", "http://" + public.addr, "--s3-key", n.secrets.Key, "--s3-secret", n.secrets.Secret, "--models", n.models,
-			"--rehearse", monday.Add(week).Format(time.RFC3339), "--clock-file", filepath.Join(n.dir, "clock")}
+			"--rehearse", monday.Add(week).Format(time.RFC3339), "--clock-file", filepath.Join(n.dir, "clock")}, n.alike()...)
 	}
 	servePort, e := freePort()
 	if err = errors.Join(err, e); err != nil {
@@ -247,10 +254,20 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	}
 	serveAddr := fmt.Sprintf("127.0.0.1:%d", servePort)
 	n.api = "http://" + link("drivers", serveAddr, "api").addr
-	n.serve = n.proc("serve", "map: ", append([]string{"serve", "--listen", serveAddr, "--flight="}, shared("serve")...)...)
+	observed := func(who string, args []string) []string {
+		if !cfg.metrics {
+			return args
+		}
+		port, e := freePort()
+		err = errors.Join(err, e)
+		at := fmt.Sprintf("127.0.0.1:%d", port)
+		n.metrics[who] = "http://" + at + "/metrics"
+		return append(args, "--metrics", at)
+	}
+	n.serve = n.proc("serve", "map: ", observed("serve", append([]string{"serve", "--listen", serveAddr, "--flight="}, shared("serve")...))...)
 	for i := range cfg.Workers {
 		who := fmt.Sprintf("work%d", i)
-		n.work = append(n.work, n.proc(who, "working", append([]string{"work"}, shared(who)...)...))
+		n.work = append(n.work, n.proc(who, "working", observed(who, append([]string{"work"}, shared(who)...))...))
 	}
 	shared("tick")
 	if err != nil {
@@ -276,8 +293,15 @@ func (n *network) args(who string) []string {
 	if who != "" {
 		pgAddr, s3Addr = n.links[who+">pg"].addr, n.links[who+">s3"].addr
 	}
-	return []string{"--home", filepath.Join(n.dir, "home"), "--state", n.pg.url(pgAddr, fmt.Sprintf("chaos_%s_%d", n.name, n.cfg.Seed)), "--s3", "http://" + s3Addr,
-		"--s3-key", n.secrets.Key, "--s3-secret", n.secrets.Secret, "--models", n.models}
+	return append([]string{"--home", filepath.Join(n.dir, "home"), "--state", n.pg.url(pgAddr, fmt.Sprintf("chaos_%s_%d", n.name, n.cfg.Seed)), "--s3", "http://" + s3Addr,
+		"--s3-key", n.secrets.Key, "--s3-secret", n.secrets.Secret, "--models", n.models}, n.alike()...)
+}
+
+// alike are settings that both networks need for the same results: one key for what they sign, and holds that lapse in the
+// middle between two of the Thursdays that the clock stands on, wherever in its round a week was closed.
+func (n *network) alike() []string {
+	key := sha256.Sum256(fmt.Append(nil, "chaos ", n.cfg.Seed))
+	return []string{"--signing-key", base64.StdEncoding.EncodeToString(key[:]), "--payout-appeal-days", "10"}
 }
 
 // accounts makes contributors whose ids and payouts are the same in both networks.
@@ -295,9 +319,23 @@ func (n *network) accounts(ctx context.Context) error {
 	return nil
 }
 
-// setClock puts the network's clock on the Thursday of a round's week, off by step.
-func (n *network) setClock(round int, step time.Duration) error {
-	thursday := monday.Add(time.Duration(round)*week + 3*24*time.Hour + 12*time.Hour)
+// setClock puts the network's clock on the Thursday of a round's week.
+func (n *network) setClock(round int) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.now = round
+	return n.writeClock(0)
+}
+
+// stepClock puts it off by step, until the next round or step.
+func (n *network) stepClock(step time.Duration) error {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.writeClock(step)
+}
+
+func (n *network) writeClock(step time.Duration) error {
+	thursday := monday.Add(time.Duration(n.now)*week + 3*24*time.Hour + 12*time.Hour)
 	path := filepath.Join(n.dir, "clock")
 	if err := os.WriteFile(path+".new", []byte((time.Until(thursday) + step).Round(time.Second).String()), 0o644); err != nil {
 		return err
@@ -307,11 +345,11 @@ func (n *network) setClock(round int, step time.Duration) error {
 
 // round drives one week. crash may be nil.
 func (n *network) round(ctx context.Context, round int, crash func() <-chan struct{}) (fleet.Summary, error) {
-	if err := n.setClock(round, 0); err != nil {
+	if err := n.setClock(round); err != nil {
 		return fleet.Summary{}, err
 	}
 	time.Sleep(1100 * time.Millisecond) // the processes read it every second
-	return fleet.Run(ctx, n.cfg.plan(round), fleet.Target{Server: n.api, Accounts: n.acc, Parallel: 8, Dir: n.dir, Patience: 30 * time.Minute, Crash: crash,
+	return fleet.Run(ctx, n.cfg.plan(round), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 8, Dir: n.dir, Patience: 30 * time.Minute, Crash: crash,
 		Outcome: func(o fleet.Outcome) {
 			n.shots.Add(1)
 			if o.Err != "" {
@@ -324,6 +362,22 @@ func (n *network) round(ctx context.Context, round int, crash func() <-chan stru
 func (n *network) tick(ctx context.Context) error {
 	p := n.proc("tick", "", append(append([]string{"tick"}, n.args("tick")...), n.rehearsal()...)...)
 	return p.run(ctx)
+}
+
+// endWeek ticks until it works, as a timer does in the long run, and waits until the weeks that ended are closed: what a hold
+// waits for is counted from then.
+func (n *network) endWeek(ctx context.Context) error {
+	for deadline := time.Now().Add(15 * time.Minute); ; {
+		err := n.tick(ctx)
+		if err == nil || ctx.Err() != nil {
+			break
+		}
+		if n.say("%v", err); time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Second)
+	}
+	return n.settle(ctx, state.CloseArgs{}.Kind())
 }
 
 func (n *network) rehearsal() []string {
@@ -340,12 +394,13 @@ func (n *network) burn(ctx context.Context, r *Report) error {
 	var sums []fleet.Summary
 	fed := make(chan error, 1)
 	var over atomic.Bool
-	var now atomic.Int64
 	go func() {
 		for round := 0; ; round++ {
-			now.Store(int64(round))
 			s, err := n.round(ctx, round, n.crashes)
 			sums = append(sums, s)
+			if err == nil {
+				err = n.endWeek(ctx)
+			}
 			if err != nil || over.Load() && round >= 1 {
 				fed <- err
 				return
@@ -360,7 +415,7 @@ func (n *network) burn(ctx context.Context, r *Report) error {
 		inHand <- struct{}{}
 		fires.Go(func() {
 			defer func() { <-inHand }()
-			n.happen(burning, kind, rand.New(rand.NewPCG(n.cfg.Seed, seed)), int(now.Load()))
+			n.happen(burning, kind, rand.New(rand.NewPCG(n.cfg.Seed, seed)))
 		})
 		r.Events++
 		r.ByKind[kind]++
@@ -387,7 +442,7 @@ func (n *network) burn(ctx context.Context, r *Report) error {
 			r.Violations = append(r.Violations, fmt.Sprintf("round %d: %d drives failed, %d verdicts wrong, %d findings missed: %v", i, s.Failed, s.Wrong, s.Missed, s.Errors))
 		}
 	}
-	if err := n.setClock(r.Rounds-1, 0); err != nil {
+	if err := n.setClock(r.Rounds - 1); err != nil {
 		return err
 	}
 	time.Sleep(1100 * time.Millisecond)
@@ -437,7 +492,7 @@ func pick(r *rand.Rand) string {
 }
 
 // happen is one event with its end.
-func (n *network) happen(ctx context.Context, kind string, r *rand.Rand, round int) {
+func (n *network) happen(ctx context.Context, kind string, r *rand.Rand) {
 	between := func(lo, hi time.Duration) time.Duration { return lo + time.Duration(r.Int64N(int64(hi-lo))) }
 	sleep := func(d time.Duration) {
 		select {
@@ -525,7 +580,7 @@ func (n *network) happen(ctx context.Context, kind string, r *rand.Rand, round i
 			n.say("%v", err)
 		}
 	case "step clock":
-		if err := n.setClock(round, between(-100*time.Minute, 100*time.Minute)); err != nil {
+		if err := n.stepClock(between(-100*time.Minute, 100*time.Minute)); err != nil {
 			n.say("%v", err)
 		}
 	case "kill uploaders":
@@ -554,12 +609,15 @@ func (n *network) heal(ctx context.Context) error {
 	return nil
 }
 
-// settle waits until no job is left.
-func (n *network) settle(ctx context.Context) error {
+// settle waits until no job of the kinds is left, or none at all.
+func (n *network) settle(ctx context.Context, kinds ...string) error {
 	for deadline := time.Now().Add(15 * time.Minute); ; {
 		jobs, err := n.db.Jobs(ctx)
 		left := int64(0)
 		for _, j := range jobs {
+			if len(kinds) > 0 && !slices.Contains(kinds, j.Kind) {
+				continue
+			}
 			left += j.Waiting + j.Running + j.Retrying
 		}
 		if err == nil && left == 0 {

@@ -1,11 +1,16 @@
 package chaos
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -19,11 +24,20 @@ import (
 // Sample is what a network holds at one instant.
 type Sample struct {
 	At       float64          `json:"at_s"`
-	RSS      map[string]int64 `json:"rss_bytes"` // by process
-	Files    map[string]int64 `json:"files"`     // open handles
-	Threads  map[string]int64 `json:"threads"`
+	RSS      map[string]int64 `json:"rss_bytes"`   // by process, its children (pictures, queries) included
+	Files    map[string]int64 `json:"files"`       // open handles, likewise
+	Threads  map[string]int64 `json:"threads"`     // likewise
+	Routines map[string]int64 `json:"goroutines"`  // of serve and the workers, by their metrics
 	QueueAge float64          `json:"queue_age_s"` // of the oldest job that waits for a worker
 	Waiting  int64            `json:"waiting"`     // jobs
+}
+
+// Trend is one quantity of a soak: the medians of the second and of the last third of the time.
+type Trend struct {
+	What  string  `json:"what"`
+	Was   float64 `json:"was"`
+	Is    float64 `json:"is"`
+	Grows bool    `json:"grows,omitempty"`
 }
 
 // SoakReport is what a soak found.
@@ -34,7 +48,10 @@ type SoakReport struct {
 	Drives     int                `json:"drives"`
 	Failed     int                `json:"failed"`
 	Wrong      int                `json:"wrong"`
-	Routes     []fleet.RouteStats `json:"routes"`
+	API        fleet.Quantiles    `json:"api_ms"` // of the last plan
+	Routes     []fleet.RouteStats `json:"routes"` // likewise
+	CPU        map[string]float64 `json:"cpu_s"`  // processor time of the soak by process; "clients" are the simulator's
+	Trends     []Trend            `json:"trends"`
 	Samples    []Sample           `json:"samples"`
 	Overload   Overload           `json:"overload"`
 	Violations []string           `json:"violations"`
@@ -61,6 +78,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	if cfg.Drivers <= 0 {
 		cfg.Drivers = soakDrives
 	}
+	cfg.metrics = true
 	cfg = cfg.withDefaults()
 	r := SoakReport{Minutes: d.Minutes(), Violations: []string{}}
 	n, end, err := alone(ctx, cfg, "soak")
@@ -71,7 +89,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	seed := cfg.Seed << 20
 	drive := func(parallel int, rate float64) (fleet.Summary, error) {
 		seed++
-		return fleet.Run(ctx, n.fleet(seed), fleet.Target{Server: n.api, Accounts: n.acc, Parallel: parallel, Rate: rate, Dir: n.dir})
+		return fleet.Run(ctx, n.fleet(seed), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: parallel, Rate: rate, Dir: n.dir})
 	}
 	// The first plan warms everything up.
 	for range 2 {
@@ -85,6 +103,10 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	n.say("capacity %.1f frames/s; soaking at %.1f for %s", r.Capacity, r.Rate, d)
 
 	began := time.Now()
+	before, err := n.cpu()
+	if err != nil {
+		return r, err
+	}
 	watch, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -106,13 +128,22 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 			return r, err
 		}
 		r.Drives, r.Failed, r.Wrong, r.Routes = r.Drives+s.Drives, r.Failed+s.Failed, r.Wrong+s.Wrong, s.Routes
+		r.API = s.API
 	}
 	stop()
 	wg.Wait()
 	if r.Failed > 0 || r.Wrong > 0 {
 		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed, %d verdicts are wrong", r.Failed, r.Wrong))
 	}
-	r.Violations = append(r.Violations, flat(r.Samples)...)
+	if r.CPU, err = n.cpu(); err != nil {
+		return r, err
+	}
+	for name := range r.CPU {
+		r.CPU[name] -= before[name]
+	}
+	var grows []string
+	r.Trends, grows = flat(r.Samples)
+	r.Violations = append(r.Violations, grows...)
 
 	// A burst against a server that may take little on.
 	n.serve.stop()
@@ -146,7 +177,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 		}
 	}
 	seed++
-	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Accounts: n.acc, Parallel: 1, Dir: n.dir})
+	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 1, Dir: n.dir})
 	if err != nil {
 		return r, err
 	}
@@ -160,6 +191,8 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed in the burst and %d after it", o.Failed, after.Failed))
 	case o.Busy+o.Full == 0:
 		r.Violations = append(r.Violations, "the burst was not shed")
+	case o.Busy == 0:
+		r.Violations = append(r.Violations, "workers that did not keep up held no uploader back")
 	case o.Unhinted > 0:
 		r.Violations = append(r.Violations, fmt.Sprintf("%d answers did not say when to come back", o.Unhinted))
 	}
@@ -192,37 +225,114 @@ func (n *network) fleet(seed uint64) *fleet.Plan {
 }
 
 func (n *network) sample(ctx context.Context, began time.Time) (Sample, error) {
-	s := Sample{At: time.Since(began).Seconds(), RSS: map[string]int64{}, Files: map[string]int64{}, Threads: map[string]int64{}}
+	s := Sample{At: time.Since(began).Seconds(), RSS: map[string]int64{}, Files: map[string]int64{}, Threads: map[string]int64{}, Routines: map[string]int64{}}
+	parents, err := parents()
+	if err != nil {
+		return s, err
+	}
 	for _, p := range n.procs() {
-		pid := p.pid()
-		if pid == 0 {
+		root := p.pid()
+		if root == 0 {
 			continue
 		}
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
-		if err != nil {
-			return s, err
-		}
-		for line := range strings.Lines(string(b)) {
-			f := strings.Fields(line)
-			if len(f) < 2 {
+		for pid := range parents {
+			if !below(parents, pid, root) {
 				continue
 			}
-			v, _ := strconv.ParseInt(f[1], 10, 64)
-			switch f[0] {
-			case "VmRSS:":
-				s.RSS[p.name] = v << 10
-			case "Threads:":
-				s.Threads[p.name] = v
+			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+			if err != nil {
+				continue // it has ended
+			}
+			for line := range strings.Lines(string(b)) {
+				f := strings.Fields(line)
+				if len(f) < 2 {
+					continue
+				}
+				v, _ := strconv.ParseInt(f[1], 10, 64)
+				switch f[0] {
+				case "VmRSS:":
+					s.RSS[p.name] += v << 10
+				case "Threads:":
+					s.Threads[p.name] += v
+				}
+			}
+			if fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid)); err == nil {
+				s.Files[p.name] += int64(len(fds))
 			}
 		}
-		fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", pid))
-		if err != nil {
-			return s, err
+		if at := n.metrics[p.name]; at != "" {
+			m, err := scrape(ctx, at)
+			if err != nil {
+				return s, err
+			}
+			s.Routines[p.name] = int64(m["go_goroutines"])
 		}
-		s.Files[p.name] = int64(len(fds))
 	}
-	err := n.db.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MAX(EXTRACT(EPOCH FROM clock_timestamp() - scheduled_at)), 0)::float8 FROM river_job WHERE state = 'available'`).Scan(&s.Waiting, &s.QueueAge)
+	err = n.db.QueryRow(ctx, `SELECT COUNT(*), COALESCE(MAX(EXTRACT(EPOCH FROM clock_timestamp() - scheduled_at)), 0)::float8 FROM river_job WHERE state = 'available'`).Scan(&s.Waiting, &s.QueueAge)
 	return s, err
+}
+
+// parents are the parents of all processes.
+func parents() (map[int]int, error) {
+	dirs, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, err
+	}
+	out := map[int]int{}
+	for _, d := range dirs {
+		pid, err := strconv.Atoi(d.Name())
+		if err != nil {
+			continue
+		}
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		if err != nil {
+			continue
+		}
+		_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
+		if f := strings.Fields(rest); len(f) > 1 {
+			out[pid], _ = strconv.Atoi(f[1])
+		}
+	}
+	return out, nil
+}
+
+// below says whether pid is root or descends from it.
+func below(parents map[int]int, pid, root int) bool {
+	for range 64 { // a number may be taken again while we look
+		if pid == root {
+			return true
+		}
+		if pid = parents[pid]; pid <= 1 {
+			return false
+		}
+	}
+	return false
+}
+
+// scrape is what a process measures, by series as written.
+func scrape(ctx context.Context, at string) (map[string]float64, error) {
+	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, at, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("metrics: %s", resp.Status)
+	}
+	out := map[string]float64{}
+	sc := bufio.NewScanner(resp.Body)
+	for sc.Scan() {
+		if i := strings.LastIndexByte(sc.Text(), ' '); i > 0 && sc.Text()[0] != '#' {
+			out[sc.Text()[:i]], _ = strconv.ParseFloat(sc.Text()[i+1:], 64)
+		}
+	}
+	return out, sc.Err()
 }
 
 func (p *proc) pid() int {
@@ -236,9 +346,9 @@ func (p *proc) pid() int {
 
 // flat holds the last third of the samples against the second: what grows by more than a quarter and a fixed amount
 // grows. The first third is warming up.
-func flat(samples []Sample) (grows []string) {
+func flat(samples []Sample) (trends []Trend, grows []string) {
 	if len(samples) < 9 {
-		return []string{fmt.Sprintf("%d samples are too few to judge", len(samples))}
+		return nil, []string{fmt.Sprintf("%d samples are too few to judge", len(samples))}
 	}
 	third := len(samples) / 3
 	median := func(ss []Sample, of func(Sample) float64) float64 {
@@ -250,19 +360,132 @@ func flat(samples []Sample) (grows []string) {
 		return vs[len(vs)/2]
 	}
 	judge := func(what string, slack float64, of func(Sample) float64) {
-		was, is := median(samples[third:2*third], of), median(samples[2*third:], of)
-		if is > was*1.25+slack {
-			grows = append(grows, fmt.Sprintf("%s grows from %.4g to %.4g", what, was, is))
+		t := Trend{What: what, Was: median(samples[third:2*third], of), Is: median(samples[2*third:], of)}
+		if t.Grows = t.Is > t.Was*1.25+slack; t.Grows {
+			grows = append(grows, fmt.Sprintf("%s grows from %.4g to %.4g", what, t.Was, t.Is))
+		}
+		trends = append(trends, t)
+	}
+	for _, q := range []struct {
+		what  string
+		slack float64
+		of    func(Sample) map[string]int64
+	}{
+		{"memory of ", 48 << 20, func(s Sample) map[string]int64 { return s.RSS }},
+		{"open files of ", 16, func(s Sample) map[string]int64 { return s.Files }},
+		{"threads of ", 8, func(s Sample) map[string]int64 { return s.Threads }},
+		{"goroutines of ", 64, func(s Sample) map[string]int64 { return s.Routines }},
+	} {
+		for _, name := range slices.Sorted(maps.Keys(q.of(samples[0]))) {
+			judge(q.what+name, q.slack, func(s Sample) float64 { return float64(q.of(s)[name]) })
 		}
 	}
-	for name := range samples[0].RSS {
-		judge("memory of "+name, 48<<20, func(s Sample) float64 { return float64(s.RSS[name]) })
-		judge("open files of "+name, 16, func(s Sample) float64 { return float64(s.Files[name]) })
-		judge("threads of "+name, 8, func(s Sample) float64 { return float64(s.Threads[name]) })
-	}
 	judge("age of the queue", 5, func(s Sample) float64 { return s.QueueAge })
-	slices.Sort(grows)
-	return grows
+	return trends, grows
+}
+
+// DriversReport is how the API answers many drivers while the workers are busy.
+type DriversReport struct {
+	Cores   int     `json:"cores"`
+	Drivers int     `json:"drivers"` // at a time
+	Drives  int     `json:"drives"`
+	Failed  int     `json:"failed"`
+	Frames  int     `json:"frames"`
+	Seconds float64 `json:"seconds"`
+	Rate    float64 `json:"frames_per_s"`
+	// API is what drivers saw, on the machine's shared cores with their own work; long polls and the store's answers are
+	// not in it. Served is what serve measured of the same requests, but for the route that long polls use.
+	API      fleet.Quantiles    `json:"api_ms"`
+	Served   int64              `json:"served"`
+	Within50 float64            `json:"served_within_50_ms"` // share
+	Most     float64            `json:"served_p99_at_most_ms"`
+	Busy     float64            `json:"processor_share"` // of all cores, all programs of the machine
+	CPU      map[string]float64 `json:"cpu_s"`
+	Routes   []fleet.RouteStats `json:"routes"`
+}
+
+// ramp is how long it takes until all drivers are on their way.
+const ramp = 20 * time.Second
+
+// Drivers lets as many drivers as cfg.Drivers says drive at a time, one drive after the other, several in all, with the
+// workers never idle, and says how the API answered.
+func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
+	cfg.metrics = true
+	cfg = cfg.withDefaults()
+	r := DriversReport{Cores: runtime.NumCPU(), Drivers: cfg.Drivers}
+	n, end, err := alone(ctx, cfg, "drivers")
+	if err != nil {
+		return r, err
+	}
+	defer end()
+	plan := func(seed uint64, drivers, each int) *fleet.Plan {
+		return fleet.NewPlan(fleet.Config{Seed: seed, Contributors: drivers, Drives: each, Frames: cfg.Frames, Start: monday})
+	}
+	// The first drives warm up.
+	if _, err := fleet.Run(ctx, plan(cfg.Seed+1, min(8, cfg.Drivers), 1), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Dir: n.dir}); err != nil {
+		return r, err
+	}
+	cpu, err := n.cpu()
+	if err != nil {
+		return r, err
+	}
+	was, err := scrape(ctx, n.metrics["serve"])
+	if err != nil {
+		return r, err
+	}
+	s, err := fleet.Run(ctx, plan(cfg.Seed+2, cfg.Drivers, each), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: cfg.Drivers,
+		Rate: float64(cfg.Drivers) / ramp.Seconds(), Dir: n.dir, Patience: time.Hour})
+	if err != nil {
+		return r, err
+	}
+	is, err := scrape(ctx, n.metrics["serve"])
+	if err != nil {
+		return r, err
+	}
+	if r.CPU, err = n.cpu(); err != nil {
+		return r, err
+	}
+	for name := range r.CPU {
+		r.CPU[name] -= cpu[name]
+	}
+	r.Drives, r.Failed, r.Frames, r.Seconds, r.API, r.Routes = s.Drives, s.Failed, s.Frames, s.Seconds, s.API, s.Routes
+	r.Rate, r.Busy = float64(s.Frames)/s.Seconds, r.CPU["machine"]/s.Seconds/float64(r.Cores)
+	r.Served, r.Within50, r.Most = served(was, is)
+	if s.Failed > 0 {
+		return r, errors.New(strings.Join(s.Errors, "; "))
+	}
+	return r, nil
+}
+
+// waitingRoute is where drivers wait for verdicts.
+const waitingRoute = "/v1/uploads/{id}"
+
+var bucket = regexp.MustCompile(`^roadcomb_http_request_seconds_bucket\{.*le="([^"]+)".*route="([^"]+)"`)
+
+// served reads serve's histograms of answers between two scrapes: how many, which share took at most 50 ms, and the bound
+// of the bucket in milliseconds that 99 of 100 are in. Routes that wait on purpose are left out.
+func served(was, is map[string]float64) (n int64, within50, p99 float64) {
+	at := map[float64]float64{} // by bound
+	for series, v := range is {
+		m := bucket.FindStringSubmatch(series)
+		if m == nil || m[2] == waitingRoute || !strings.HasPrefix(m[2], "/v1/") {
+			continue
+		}
+		le, err := strconv.ParseFloat(m[1], 64) // +Inf too
+		if err == nil {
+			at[le] += v - was[series]
+		}
+	}
+	all := at[math.Inf(1)]
+	if all == 0 {
+		return 0, 0, 0
+	}
+	for _, le := range slices.Sorted(maps.Keys(at)) {
+		if p99 = le * 1000; at[le] >= 0.99*all {
+			break
+		}
+	}
+	return int64(all), at[0.05] / all, p99
 }
 
 // ScaleReport compares worker processes.
@@ -307,14 +530,14 @@ func Scale(ctx context.Context, cfg Config, drivers int) (ScaleReport, error) {
 func (n *network) measure(ctx context.Context) (ScaleLine, error) {
 	l := ScaleLine{Workers: len(n.work)}
 	// The first plan warms up.
-	if _, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: 77, Contributors: 2, Frames: n.cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Accounts: n.acc, Dir: n.dir}); err != nil {
+	if _, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: 77, Contributors: 2, Frames: n.cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Dir: n.dir}); err != nil {
 		return l, err
 	}
 	before, err := n.cpu()
 	if err != nil {
 		return l, err
 	}
-	s, err := fleet.Run(ctx, n.fleet(n.cfg.Seed), fleet.Target{Server: n.api, Accounts: n.acc, Parallel: n.cfg.Drivers, Dir: n.dir})
+	s, err := fleet.Run(ctx, n.fleet(n.cfg.Seed), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: n.cfg.Drivers, Dir: n.dir})
 	if err != nil {
 		return l, err
 	}

@@ -9,20 +9,25 @@ import (
 )
 
 func TestGrowthIsToldFromNoise(t *testing.T) {
+	routines := func(i int) int64 { return 80 + int64(i%9) }
 	make := func(rss func(i int) int64) []Sample {
 		var ss []Sample
 		for i := range 90 {
-			ss = append(ss, Sample{RSS: map[string]int64{"work0": rss(i)}, Files: map[string]int64{"work0": 40}, Threads: map[string]int64{"work0": 12}})
+			ss = append(ss, Sample{RSS: map[string]int64{"work0": rss(i)}, Files: map[string]int64{"work0": 40}, Threads: map[string]int64{"work0": 12}, Routines: map[string]int64{"work0": routines(i)}})
 		}
 		return ss
 	}
-	if g := flat(make(func(i int) int64 { return 300<<20 + int64(i%7)<<22 })); len(g) != 0 {
+	if _, g := flat(make(func(i int) int64 { return 300<<20 + int64(i%7)<<22 })); len(g) != 0 {
 		t.Error(g)
 	}
-	if g := flat(make(func(i int) int64 { return int64(100+10*i) << 20 })); len(g) != 1 || !strings.Contains(g[0], "memory of work0") {
+	if _, g := flat(make(func(i int) int64 { return int64(100+10*i) << 20 })); len(g) != 1 || !strings.Contains(g[0], "memory of work0") {
 		t.Error(g)
 	}
-	if g := flat(nil); len(g) != 1 {
+	routines = func(i int) int64 { return 80 + 10*int64(i) }
+	if _, g := flat(make(func(int) int64 { return 300 << 20 })); len(g) != 1 || !strings.Contains(g[0], "goroutines of work0") {
+		t.Error(g)
+	}
+	if _, g := flat(nil); len(g) != 1 {
 		t.Error("no samples are judged flat")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -41,11 +42,19 @@ type simulateRunCmd struct {
 
 func (simulateRunCmd) Help() string {
 	return `Frames are small pictures with marks for faces and plates. A network with real models publishes the marks; start it with
---rehearse and the models of "simulate models" to see them covered.
+--rehearse and the models of "simulate models" to see them covered, in a data folder of its own:
 
-Exit codes: 0 everything is as the truth says; 1 drives failed, or verdicts or findings are not what they should be.
+  roadcomb simulate models --out sim-models
+  roadcomb up --home sim-data --models sim-models --rehearse 2026-11-30T00:00:00Z
+  roadcomb simulate --home sim-data --contributors 1000 --rate 5 --attackers 14 --out sim
 
-Example: roadcomb simulate --contributors 1000 --rate 5 --attackers 14 --out sim`
+Drivers register as their first drive begins. Kinds of cheats go round: spoofed trace, replayed drive, duplicate (same bytes,
+coded again), sybil split, looping, colluding pair; seven attackers show them all. They follow when the others' drives are
+settled. In --out, truth.jsonl holds what each frame really is and the verdicts that it may get, outcome.jsonl a line for each
+drive that ended, summary.json the counts and the times of requests. Ctrl-C stops in order and writes the summary so far.
+
+Exit codes: 0 everything is as the truth says; 1 drives failed, verdicts or findings are not what they should be, or it was
+stopped.`
 }
 
 func (c *simulateRunCmd) Run(ctx context.Context, e *environ) error {
@@ -88,20 +97,26 @@ func (c *simulateRunCmd) Run(ctx context.Context, e *environ) error {
 	if err := p.WriteTruth(filepath.Join(c.Out, "truth.jsonl")); err != nil {
 		return err
 	}
-	accounts, err := fleet.Register(ctx, c.Server, c.Operator.Reveal(), p.Accounts(), c.Seed)
-	if err != nil {
-		return err
-	}
 	outcomes, err := os.Create(filepath.Join(c.Out, "outcome.jsonl"))
 	if err != nil {
 		return survey.Errorf(survey.Unavailable, "output folder: %w", err)
 	}
 	lines := json.NewEncoder(outcomes)
 	var writeErr error
-	sum, err := fleet.Run(ctx, p, fleet.Target{Server: c.Server, Accounts: accounts, Parallel: c.Parallel, Rate: c.Rate,
-		Outcome: func(o fleet.Outcome) { writeErr = errors.Join(writeErr, lines.Encode(o)) }})
-	if err = errors.Join(err, writeErr, outcomes.Close()); err != nil {
-		return err
+	watch := fleetWatch{w: e.stderr, drives: len(p.First) + len(p.Second), began: time.Now()}
+	sum, runErr := fleet.Run(ctx, p, fleet.Target{Server: c.Server, Account: fleet.Registered(c.Server, c.Operator.Reveal(), c.Seed), Parallel: c.Parallel, Rate: c.Rate,
+		Outcome: func(o fleet.Outcome) {
+			writeErr = errors.Join(writeErr, lines.Encode(o))
+			watch.ended(o, time.Now())
+		}})
+	if err := errors.Join(writeErr, outcomes.Close()); err != nil {
+		return survey.Errorf(survey.Unavailable, "outcome.jsonl: %w", err).WithHint("check the free space of the disk")
+	}
+	if runErr != nil && (ctx.Err() == nil || sum.Drives == 0) {
+		return runErr
+	}
+	if runErr != nil {
+		fmt.Fprintf(e.stderr, "roadcomb: stopped after %d of %d drives; what follows is of those\n", sum.Drives, watch.drives)
 	}
 	b, err := json.MarshalIndent(sum, "", "  ")
 	if err != nil {
@@ -115,10 +130,33 @@ func (c *simulateRunCmd) Run(ctx context.Context, e *environ) error {
 	} else {
 		printSummary(e, sum)
 	}
+	if err == nil {
+		err = runErr // stopped
+	}
 	if err == nil && (sum.Failed > 0 || sum.Wrong > 0 || sum.Missed > 0) {
 		err = exit{ExitInternal, fmt.Sprintf("%d drives failed, %d verdicts are not what they should be, %d cheats were not found", sum.Failed, sum.Wrong, sum.Missed)}
 	}
 	return err
+}
+
+// fleetWatch says how far a fleet is, every ten seconds: at a low rate a run takes hours.
+type fleetWatch struct {
+	w                    io.Writer
+	drives, done, failed int
+	frames               int
+	began, said          time.Time
+}
+
+func (f *fleetWatch) ended(o fleet.Outcome, now time.Time) {
+	f.done++
+	f.frames += o.Accepted + o.Rejected
+	if o.Err != "" {
+		f.failed++
+	}
+	if now.Sub(f.said) >= 10*time.Second && now.Sub(f.began) >= 10*time.Second {
+		f.said = now
+		fmt.Fprintf(f.w, "roadcomb: %d of %d drives, %d failed, %.1f frames/s\n", f.done, f.drives, f.failed, float64(f.frames)/now.Sub(f.began).Seconds())
+	}
 }
 
 func printSummary(e *environ, s fleet.Summary) {
@@ -133,6 +171,7 @@ func printSummary(e *environ, s fleet.Summary) {
 		fmt.Fprintf(e.stdout, "  %-16s %6d\n", r, s.Rejected[r])
 	}
 	fmt.Fprintf(e.stdout, "%-44s %7s %8s %8s %8s  %s\n", "request", "n", "p50 ms", "p95", "p99", "answers")
+	fmt.Fprintf(e.stdout, "%-44s %7d %8.1f %8.1f %8.1f\n", "API, long polls apart", s.API.N, s.API.P50, s.API.P95, s.API.P99)
 	for _, r := range s.Routes {
 		fmt.Fprintf(e.stdout, "%-44s %7d %8.1f %8.1f %8.1f  %v\n", r.Route, r.Latency.N, r.Latency.P50, r.Latency.P95, r.Latency.P99, r.Statuses)
 	}
