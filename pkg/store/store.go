@@ -63,32 +63,61 @@ var ErrExists = survey.Errorf(survey.Conflict, "object exists or has changed")
 
 // Open makes a client and creates the buckets that are missing.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = 64
-	t.DisableCompression = true
-	c, err := client(cfg, cfg.Endpoint, t)
+	s, t, err := dial(cfg)
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{c: c, sign: c, core: minio.Core{Client: c}, prefix: cfg.Prefix, conns: t}
+	c := s.c
 	if cfg.PublicEndpoint != "" && cfg.PublicEndpoint != cfg.Endpoint {
 		if s.sign, err = client(cfg, cfg.PublicEndpoint, t); err != nil {
 			return nil, err
 		}
 	}
+	missing, err := s.missing(ctx, cfg)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range missing {
+		err := c.MakeBucket(ctx, s.name(b), minio.MakeBucketOptions{Region: cfg.Region})
+		if code := minio.ToErrorResponse(err).Code; err != nil && code != "BucketAlreadyOwnedByYou" && code != "BucketAlreadyExists" {
+			return nil, fmt.Errorf("make bucket %s: %w", s.name(b), err)
+		}
+	}
+	return s, nil
+}
+
+// Look asks the server which buckets are missing, without making them, as Open would.
+func Look(ctx context.Context, cfg Config) (missing []Bucket, err error) {
+	s, _, err := dial(cfg)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	return s.missing(ctx, cfg)
+}
+
+func dial(cfg Config) (*Store, *http.Transport, error) {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 64
+	t.DisableCompression = true
+	c, err := client(cfg, cfg.Endpoint, t)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Store{c: c, sign: c, core: minio.Core{Client: c}, prefix: cfg.Prefix, conns: t}, t, nil
+}
+
+func (s *Store) missing(ctx context.Context, cfg Config) (out []Bucket, err error) {
 	for _, b := range Buckets {
-		ok, err := c.BucketExists(ctx, s.name(b))
+		ok, err := s.c.BucketExists(ctx, s.name(b))
 		if err != nil {
 			return nil, survey.Errorf(survey.Unavailable, "object store %s: %w", cfg.Endpoint, err).WithHint("check the address and the keys")
 		}
 		if !ok {
-			err := c.MakeBucket(ctx, s.name(b), minio.MakeBucketOptions{Region: cfg.Region})
-			if code := minio.ToErrorResponse(err).Code; err != nil && code != "BucketAlreadyOwnedByYou" && code != "BucketAlreadyExists" {
-				return nil, fmt.Errorf("make bucket %s: %w", s.name(b), err)
-			}
+			out = append(out, b)
 		}
 	}
-	return s, nil
+	return out, nil
 }
 
 func client(cfg Config, endpoint string, t *http.Transport) (*minio.Client, error) {
@@ -181,6 +210,9 @@ func (s *Store) Get(ctx context.Context, b Bucket, key string, limit int64) ([]b
 	defer r.Close()
 	if st.Size > limit {
 		return nil, info(st), survey.Errorf(survey.Invalid, "object %s/%s has %d bytes, limit %d", b, key, st.Size, limit)
+	}
+	if st.Size < 0 { // an end and a broken connection would look alike
+		return nil, Info{}, survey.Errorf(survey.Unavailable, "get %s/%s: the server does not say how long it is", b, key)
 	}
 	body := make([]byte, st.Size)
 	if _, err := io.ReadFull(r, body); err != nil {

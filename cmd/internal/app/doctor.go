@@ -13,6 +13,9 @@ import (
 
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
+	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
+	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/pkg/synth"
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/infer"
 	"github.com/roadcomb/roadcomb/vision/models"
@@ -50,7 +53,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		}
 		fs = append(fs, x)
 	}
-	check("OpenCV", func() (string, error) { return cv.Version(), nil }, "")
+	check("OpenCV", seesPictures, "install the OpenCV that the program was built with (Debian: apt-get install libopencv-dev, or the roadcomb package); when it is missing whole, no verb starts")
 	check("ONNX Runtime", func() (string, error) { return infer.FindLibrary() }, "make setup, or set ROADCOMB_ONNXRUNTIME to libonnxruntime.so.1")
 	check("privacy models", func() (string, error) {
 		set, err := models.Open(c.Models, "")
@@ -60,52 +63,69 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		return "set " + set.Name, nil
 	}, "leave --models empty for the built-in set, or: roadcomb models pull DIR")
 	check("a look at a picture", func() (string, error) {
-		g, err := openGuard(c.Models)
-		if err != nil {
+		var also []survey.Class
+		for _, h := range c.Hide {
+			also = append(also, survey.Class(h))
+		}
+		g, err := openGuard(c.Models, also...)
+		if g, err = realGuard(g, err, c.rehearsal.on()); err != nil {
 			return "", err
 		}
 		defer g.close()
 		return "detectors load", nil
-	}, "mend the two checks above first")
+	}, "mend the checks above first; nothing is published before")
 	check("data folder", func() (string, error) { return writable(c.Home) }, "choose a folder of your own with --home, that you may write to and nobody else may read")
 	check("disk", func() (string, error) {
 		free, err := freeBytes(c.Home)
-		says := fmt.Sprintf("%.1f GB free", float64(free)/1e9)
-		if err == nil && free < leastDisk {
-			return says, fmt.Errorf("%s, less than 2 GB", says)
+		if err != nil {
+			return "", err
 		}
-		return says, err
+		return room(free)
 	}, "free some space: originals are kept until they expire")
+	name := "state database"
 	if c.State != "" {
-		var db *state.DB
-		check("PostgreSQL", func() (_ string, err error) {
-			db, err = state.Open(ctx, c.State.Reveal(), e.log)
-			return "connected, schema up to date", err
-		}, "check --state and that the server runs")
-		if db != nil {
-			defer db.Close()
-			check("clock of PostgreSQL", func() (string, error) {
-				return skew(func() (time.Time, time.Duration, error) {
-					var us int64
-					err := db.QueryRow(ctx, `SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)`).Scan(&us)
-					return state.Time(us), 0, err
-				})
-			}, mendClock)
+		name = "PostgreSQL"
+	}
+	var reached bool
+	check(name, func() (string, error) {
+		d, err := state.Look(ctx, c.database())
+		reached = err == nil
+		switch {
+		case err != nil:
+			return "", err
+		case d.Ahead > 0:
+			return "", fmt.Errorf("a newer roadcomb made %d changes to its schema that this one does not know", d.Ahead)
+		case d.Missing:
+			return "empty; the first start makes the schema", nil
+		case d.Behind > 0:
+			return fmt.Sprintf("answers; the next start brings its schema up to date (%d steps)", d.Behind), nil
 		}
+		return "answers, schema up to date", nil
+	}, map[bool]string{true: "check --state and that the server runs; after an update, every process must be the newer program",
+		false: "stop roadcomb and roadcomb restore the last backup; if a newer program used this folder, use that"}[c.State != ""])
+	if c.State != "" && reached {
+		check("clock of PostgreSQL", func() (string, error) {
+			return skew(func() (time.Time, time.Duration, error) {
+				at, err := state.ClockOf(ctx, c.State.Reveal())
+				return at, 0, err
+			})
+		}, mendClock)
 	}
 	if c.S3 != "" {
 		check("object store", func() (string, error) {
-			s, err := store.Open(ctx, store.Config{Endpoint: c.S3, AccessKey: c.S3Key, SecretKey: c.S3Secret, Region: c.S3Region, Prefix: c.S3Prefix})
-			if err != nil {
-				return "", err
+			missing, err := store.Look(ctx, store.Config{Endpoint: c.S3, AccessKey: c.S3Key, SecretKey: c.S3Secret, Region: c.S3Region, Prefix: c.S3Prefix})
+			if err == nil && len(missing) > 0 {
+				return fmt.Sprintf("answers; the first start makes the buckets %v", missing), nil
 			}
-			s.Close()
-			return "buckets are there", nil
-		}, "check --s3, --s3-key and --s3-secret")
+			return "buckets are there", err
+		}, "check --s3, --s3-key and --s3-secret, and that the server runs")
 		check("clock of the object store", func() (string, error) {
 			return skew(func() (time.Time, time.Duration, error) { return dateOf(ctx, c.S3) })
 		}, mendClock)
 	} else {
+		check("files of the object store", func() (string, error) {
+			return "the file system holds extended attributes", embeds3.Suits(existing(c.Home))
+		}, "put the data folder on ext4, XFS, Btrfs or ZFS with --home, or use an S3 server with --s3")
 		check("port of the object store", func() (string, error) { return free(c.S3Listen) }, "stop what uses it, or choose another with --s3-listen; a running roadcomb up uses it too")
 	}
 	check("port of the APIs", func() (string, error) { return free(c.Listen) }, "stop what uses it, or choose another with --listen; a running roadcomb up uses it too")
@@ -113,11 +133,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		check("port of the datasets", func() (string, error) { return free(c.Flight) }, "stop what uses it, or choose another with --flight; a running roadcomb up uses it too")
 	}
 	check("clock", func() (string, error) {
-		now := time.Now().UTC()
-		if now.Year() < 2024 {
-			return "", fmt.Errorf("it is %s here", now.Format(time.RFC3339))
-		}
-		return now.Format(time.RFC3339), nil
+		return plausible(time.Now().UTC())
 	}, "set the clock: capture times after it are refused, and presigned addresses expire by it")
 
 	bad := 0
@@ -146,6 +162,21 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		return exit{ExitInternal, fmt.Sprintf("%d of %d checks failed", bad, len(fs))}
 	}
 	return nil
+}
+
+func room(free int64) (string, error) {
+	says := fmt.Sprintf("%.1f GB free", float64(free)/1e9)
+	if free < leastDisk {
+		return "", fmt.Errorf("%s, less than 2 GB", says)
+	}
+	return says, nil
+}
+
+func plausible(now time.Time) (string, error) {
+	if now.Year() < 2026 { // this program is younger
+		return "", fmt.Errorf("it is %s here", now.Format(time.RFC3339))
+	}
+	return now.Format(time.RFC3339), nil
 }
 
 // mostSkew is how far two machines' clocks may be apart. Object stores refuse signatures 15 minutes off, and a worker counts
@@ -197,6 +228,17 @@ func dateOf(ctx context.Context, address string) (time.Time, time.Duration, erro
 		return time.Time{}, 0, fmt.Errorf("it does not tell the time: %w", err)
 	}
 	return at, time.Second, nil
+}
+
+// seesPictures has OpenCV decode a small picture.
+func seesPictures() (string, error) {
+	b := synth.JPEG(synth.Picture{W: 128, H: 96})
+	im, _, err := cv.Decode(b, cv.Limits{})
+	if err != nil {
+		return "", fmt.Errorf("OpenCV %s cannot decode a picture: %w", cv.Version(), err)
+	}
+	im.Close()
+	return cv.Version() + ", decodes a picture", nil
 }
 
 // writable tries the folder, or the nearest one above that exists, without leaving anything behind.

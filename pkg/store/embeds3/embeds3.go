@@ -50,6 +50,9 @@ type options struct {
 // Volatile leaves syncing to the operating system: for a folder that nobody needs after a power cut.
 func Volatile(o *options) { o.volatile = true }
 
+// Suits says what keeps a folder's file system from holding the store's objects, nil when nothing does.
+func Suits(dir string) error { return meta.XattrMeta{}.Test(dir) }
+
 // Start serves dir, which is made if missing (owner only), on addr ("127.0.0.1:9000"; port 0 picks a free one), with
 // one account. A port in use is Conflict, and so are a second store in this process (Close the first) and a second
 // process on the folder.
