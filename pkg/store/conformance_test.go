@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -114,44 +113,6 @@ func TestManyRacesHaveOneWinnerEach(t *testing.T) {
 			t.Fatalf("round %d: won %v, there is %q, %v", round, won, got, err)
 		}
 	}
-}
-
-// An object that is swapped all the time, as manifests are, is read whole: the one before or the one after, never a mix and
-// never an error because it changed while it was asked for.
-func TestAnObjectThatIsSwappedIsReadWhole(t *testing.T) {
-	s, ctx := open(t), t.Context()
-	body := func(i int) []byte { return bytes.Repeat([]byte{byte('a' + i%26)}, 1000+997*(i%26)) }
-	now, err := s.Create(ctx, store.Public, "manifest", body(0), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var over atomic.Bool
-	var reads atomic.Int64
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for !over.Load() {
-				b, in, err := s.Get(ctx, store.Public, "manifest", 1<<20)
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				if len(b) == 0 || !bytes.Equal(b, body(int(b[0]-'a'))) || in.Bytes != int64(len(b)) || in.ETag == "" {
-					t.Errorf("%d bytes that begin with %q, said to be %+v", len(b), b[:min(len(b), 1)], in)
-					return
-				}
-				reads.Add(1)
-			}
-		})
-	}
-	for i := 1; i <= 100 || reads.Load() < 100 && !t.Failed(); i++ {
-		if now, err = s.Swap(ctx, store.Public, "manifest", body(i), "", now.ETag); err != nil {
-			t.Error(err)
-			break
-		}
-	}
-	over.Store(true)
-	wg.Wait()
 }
 
 func TestListIsInKeyOrderAcrossPages(t *testing.T) {
