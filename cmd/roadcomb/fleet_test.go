@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
@@ -153,7 +154,18 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	database.User = url.UserPassword(database.User.Username(), password) // the server trusts everyone
-	shared := []string{"--home", home, "--state", database.String(), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret}
+	prefix := ""
+	if outside := os.Getenv("ROADCOMB_TEST_S3"); outside != "" { // another S3 server than ours
+		u, err := url.Parse(outside)
+		if err != nil || u.User == nil {
+			t.Fatalf("ROADCOMB_TEST_S3 is not http://key:secret@host:port: %v", err)
+		}
+		sec.S3Key = u.User.Username()
+		sec.S3Secret, _ = u.User.Password()
+		u.User = nil
+		s3, prefix = u.String(), fmt.Sprintf("fleet%d-", time.Now().UnixNano())
+	}
+	shared := []string{"--home", home, "--state", database.String(), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret, "--s3-prefix", prefix}
 	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--query-folder", t.TempDir()}, shared...)...), "/")
 	work := func() func(os.Signal) int {
 		_, end := launch(t, "working", append([]string{"work"}, shared...)...)

@@ -18,4 +18,7 @@ for _ in $(seq 100); do
   kill -0 "$pid" 2>/dev/null || { cat "$dir/log" >&2; exit 1; }
   sleep 0.1
 done
-ROADCOMB_TEST_S3="http://outside:outside-secret@127.0.0.1:$port" go test -count=1 "$root/pkg/store" || { tail -n 20 "$dir/log" >&2; exit 1; }
+export ROADCOMB_TEST_S3="http://outside:outside-secret@127.0.0.1:$port"
+go test -count=1 "$root/pkg/store" || { tail -n 20 "$dir/log" >&2; exit 1; }
+# And a whole network over it and Debian's PostgreSQL: separate processes, two workers replaced under way.
+"$root/.ci/with-postgres" go test -count=1 "$root/cmd/roadcomb" -run 'TestSeparateProcessesShareOneNetwork$' || { tail -n 20 "$dir/log" >&2; exit 1; }
