@@ -957,7 +957,7 @@ func TestACloseThatOutlastsOtherJobsEndsOnce(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 10 * time.Millisecond, Beat: 20 * time.Millisecond, Timeout: most}, nil)
+		w, err := db.NewWorker(h, state.JobConfig{Default: 2, Poll: 10 * time.Millisecond, Timeout: most}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
