@@ -200,25 +200,36 @@ func (s *Store) cond(ctx context.Context, b Bucket, key string, body []byte, med
 	return Info{Key: key, Bytes: o.Size, ETag: strings.Trim(o.ETag, `"`)}, nil
 }
 
-// Get reads a whole object of at most limit bytes; a larger one is Invalid. A missing one is NotFound.
+// Get reads a whole object of at most limit bytes; a larger one is Invalid. A missing one is NotFound. A body that breaks
+// off, as when a connection does, is asked for again, twice.
 func (s *Store) Get(ctx context.Context, b Bucket, key string, limit int64) ([]byte, Info, error) {
-	// One request: a client that first asks how large the object is fails when it is swapped before the second.
+	for again := 2; ; again-- {
+		body, in, whole, err := s.get(ctx, b, key, limit)
+		if err == nil || whole || again == 0 || ctx.Err() != nil {
+			return body, in, err
+		}
+	}
+}
+
+// get is one request: a client that first asks how large the object is fails when it is swapped before the second. That
+// the error is the server's answer and not a body that broke off is whole.
+func (s *Store) get(ctx context.Context, b Bucket, key string, limit int64) (body []byte, in Info, whole bool, err error) {
 	r, st, _, err := s.core.GetObject(ctx, s.name(b), key, minio.GetObjectOptions{})
 	if err != nil {
-		return nil, Info{}, mapErr("get", b, key, err)
+		return nil, Info{}, true, mapErr("get", b, key, err)
 	}
 	defer r.Close()
 	if st.Size > limit {
-		return nil, info(st), survey.Errorf(survey.Invalid, "object %s/%s has %d bytes, limit %d", b, key, st.Size, limit)
+		return nil, info(st), true, survey.Errorf(survey.Invalid, "object %s/%s has %d bytes, limit %d", b, key, st.Size, limit)
 	}
 	if st.Size < 0 { // an end and a broken connection would look alike
-		return nil, Info{}, survey.Errorf(survey.Unavailable, "get %s/%s: the server does not say how long it is", b, key)
+		return nil, Info{}, true, survey.Errorf(survey.Unavailable, "get %s/%s: the server does not say how long it is", b, key)
 	}
-	body := make([]byte, st.Size)
+	body = make([]byte, st.Size)
 	if _, err := io.ReadFull(r, body); err != nil {
-		return nil, Info{}, mapErr("get", b, key, err)
+		return nil, Info{}, false, mapErr("get", b, key, err)
 	}
-	return body, info(st), nil
+	return body, info(st), true, nil
 }
 
 // Open streams an object; close it. It is also a ReaderAt and Seeker (each jump is a request by range).

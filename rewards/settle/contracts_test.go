@@ -158,9 +158,7 @@ func TestASignatureIsGoodOnceHereAndInTime(t *testing.T) {
 	late := good
 	late.deadline = int64(head.Time)
 	sig := b.sign(b.ann, late)
-	if err := b.b.AdjustTime(time.Minute); err != nil {
-		t.Fatal(err)
-	}
+	b.pass(time.Minute)
 	b.refused("after its deadline", b.eve, b.claimFor(one, late, sig), "Expired")
 	longer := late
 	longer.deadline = forever
@@ -223,9 +221,7 @@ func TestACapLoweredWithinAWindowHoldsAtOnce(t *testing.T) {
 	b.refused("a claim in the window", b.ben, b.claim(tr, addr(b.ben)), "WindowExhausted")
 	_, proof, _ := tr.Proof(addr(b.ben))
 	b.refused("one unit", b.ben, b.dist.PackClaimPart(wei(400), wei(1), proofOf(proof)), "WindowExhausted")
-	if err := b.b.AdjustTime(2 * time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	b.pass(2 * time.Hour)
 	b.refused("over the lower cap in the next window", b.ben, b.claim(tr, addr(b.ben)), "WindowExhausted")
 	b.must(b.ben, b.dist.PackClaimPart(wei(400), wei(300), proofOf(proof)))
 	b.must(b.admin, b.limits(2, 1<<40, 350)) // raised: what is left counts from what was paid
@@ -398,15 +394,11 @@ func TestATokenThatCallsBackGainsNothing(t *testing.T) {
 	if n := call(); n != 0 {
 		t.Errorf("the same window paid %d more", n)
 	}
-	if err := b.b.AdjustTime(2 * time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	b.pass(2 * time.Hour)
 	if n := call(); n != 20 {
 		t.Errorf("the second window paid %d", n)
 	}
-	if err := b.b.AdjustTime(2 * time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	b.pass(2 * time.Hour)
 	if n := call(); n != 0 {
 		t.Errorf("the third window paid %d: more than the leaf", n)
 	}
@@ -460,9 +452,7 @@ func TestInvariantsUnderRandomCapsWindowsAndRoots(t *testing.T) {
 				highest = max(highest, perWindow)
 				b.must(b.admin, b.limits(1, 2000, perWindow))
 			case what == 4:
-				if err := b.b.AdjustTime(time.Duration(rapid.Int64Range(1, 5000).Draw(t, "seconds")) * time.Second); err != nil {
-					t.Fatal(err)
-				}
+				b.pass(time.Duration(rapid.Int64Range(1, 5000).Draw(t, "seconds")) * time.Second)
 			default:
 				i := rapid.IntRange(0, len(who)-1).Draw(t, "who")
 				part := rapid.Int64Range(0, 900).Draw(t, "part")

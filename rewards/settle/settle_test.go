@@ -122,6 +122,25 @@ func (b *bench) must(k *ecdsa.PrivateKey, data []byte) {
 	}
 }
 
+// pass lets time pass. The chain refuses while its pool still holds what the last block has, which it forgets a moment later.
+func (b *bench) pass(d time.Duration) {
+	b.Helper()
+	for {
+		err := b.b.AdjustTime(d)
+		if err == nil {
+			return
+		}
+		if !strings.Contains(err.Error(), "non-empty block") {
+			b.Fatal(err)
+		}
+		select {
+		case <-b.ctx.Done():
+			b.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
 func (b *bench) balance(a merkle.Address) int64 {
 	b.Helper()
 	t := rewardtoken.NewRewardToken()
@@ -295,9 +314,7 @@ func TestRootsNeedOraclesThatAgreeAndStayInBounds(t *testing.T) {
 	if why := b.send(b.ben, b.claim(tr, addr(b.ben))); why != "WindowExhausted" {
 		t.Errorf("over the window's cap: %q", why)
 	}
-	if err := b.b.AdjustTime(2 * time.Hour); err != nil {
-		t.Fatal(err)
-	}
+	b.pass(2 * time.Hour)
 	b.must(b.ben, b.claim(tr, addr(b.ben)))
 }
 
