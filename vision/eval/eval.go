@@ -14,9 +14,12 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -53,25 +56,49 @@ type Box struct {
 	Confidence float64      `json:"confidence"`
 }
 
-// Detect writes one JSON line for each image at the paths (files, and folders read through, in name order). A file that
-// cannot be read gives a line with its error and does not stop the rest; failed counts them.
+// Detect writes one JSON line for each image at the paths (files, and folders read through, in name order), in that order.
+// It looks at as many images side by side as there are processors. A file that cannot be read gives a line with its error
+// and does not stop the rest; failed counts them.
 func Detect(ctx context.Context, g Guard, paths []string, out io.Writer) (failed int, err error) {
 	files, err := images(paths)
 	if err != nil {
 		return 0, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	lines := make([]chan Line, len(files))
+	for i := range lines {
+		lines[i] = make(chan Line, 1)
+	}
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	var next atomic.Int64
+	for range runtime.GOMAXPROCS(0) {
+		all.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(files)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+				l := Line{File: files[i], Boxes: []Box{}}
+				if err := l.look(ctx, g); err != nil {
+					l.Error = err.Error()
+				}
+				lines[i] <- l
+			}
+		})
+	}
 	enc := json.NewEncoder(out)
-	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return failed, err
-		}
-		l := Line{File: f, Boxes: []Box{}}
-		if err := l.look(ctx, g); err != nil {
-			l.Error = err.Error()
-			failed++
-		}
-		if err := enc.Encode(l); err != nil {
-			return failed, err
+	for _, line := range lines {
+		select {
+		case l := <-line:
+			if err := ctx.Err(); err != nil { // the line may say no more than that
+				return failed, err
+			}
+			if l.Error != "" {
+				failed++
+			}
+			if err := enc.Encode(l); err != nil {
+				return failed, err
+			}
+		case <-ctx.Done():
+			return failed, ctx.Err()
 		}
 	}
 	return failed, nil

@@ -4,12 +4,16 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -160,6 +164,54 @@ func TestDetectPrintsALineForEveryImageAlsoBadOnes(t *testing.T) {
 	}
 	if _, err := eval.Detect(t.Context(), fixed{}, []string{filepath.Join(dir, "absent")}, &out); survey.KindOf(err) != survey.NotFound {
 		t.Error(err)
+	}
+}
+
+// slow looks longer at images whose turn is early, and stops the run at the given look.
+type slow struct {
+	fixed
+	looks *atomic.Int32
+	stop  int32
+	end   context.CancelFunc
+}
+
+func (s slow) Detect(ctx context.Context, im *cv.Image) ([]survey.Box, error) {
+	n := s.looks.Add(1)
+	time.Sleep(time.Duration(20-min(n, 20)) * time.Millisecond)
+	if n == s.stop {
+		s.end()
+	}
+	return s.fixed.Detect(ctx, im)
+}
+
+func TestLinesComeInOrderFromLooksSideBySide(t *testing.T) {
+	var names []string
+	for i := range 24 {
+		names = append(names, fmt.Sprintf("%02d.jpg", i))
+	}
+	dir, _ := set(t, "", names...)
+	for _, stop := range []int32{0, 9} {
+		ctx, cancel := context.WithCancel(t.Context())
+		var out bytes.Buffer
+		failed, err := eval.Detect(ctx, slow{fixed{face(1, 2, 3, 4, .5)}, new(atomic.Int32), stop, cancel}, []string{dir}, &out)
+		cancel()
+		var got []string
+		for line := range strings.Lines(out.String()) {
+			var l eval.Line
+			if err := json.Unmarshal([]byte(line), &l); err != nil || len(l.Boxes) != 1 {
+				t.Fatalf("%q: %v", line, err)
+			}
+			got = append(got, filepath.Base(l.File))
+		}
+		if !slices.Equal(got, names[:len(got)]) {
+			t.Fatalf("lines of %v", got)
+		}
+		if stop == 0 && (err != nil || failed != 0 || len(got) != len(names)) {
+			t.Fatalf("%d lines, %d failed: %v", len(got), failed, err)
+		}
+		if stop > 0 && (!errors.Is(err, context.Canceled) || len(got) >= len(names)) {
+			t.Fatalf("stopped, but %d lines: %v", len(got), err)
+		}
 	}
 }
 

@@ -90,7 +90,7 @@ func (detectCmd) Help() string {
 }
 
 func (c *detectCmd) Run(ctx context.Context, e *environ) error {
-	g, err := openGuardWith(c.Models, detect.Options{Threads: runtime.GOMAXPROCS(0)}, c.classes()...)
+	g, err := openGuard(c.Models, c.classes()...) // images side by side, a thread each
 	if err != nil {
 		return exit{ExitPrivacy, err.Error()}
 	}
