@@ -44,6 +44,10 @@ type IngestArgs struct {
 }
 
 func (IngestArgs) Kind() string { return "ingest" }
+
+// JobTimeout lets a card of films be read over a slow network: an upload is read whole, and again from its start after a break.
+func (IngestArgs) JobTimeout() time.Duration { return 2 * time.Hour }
+
 func (IngestArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{MaxAttempts: 8, UniqueOpts: once}
 }
@@ -85,10 +89,16 @@ type TilesArgs struct{}
 
 func (TilesArgs) Kind() string { return "tiles" }
 
+// JobTimeout lets a large network's map be built whole, as the first time and where its plan changed, in one go.
+func (TilesArgs) JobTimeout() time.Duration { return time.Hour }
+
 // ExportArgs: write what was committed since the last snapshot to the lake.
 type ExportArgs struct{}
 
 func (ExportArgs) Kind() string { return "export" }
+
+// JobTimeout lets a large network's first snapshot, and one of a new schema, be written in one go.
+func (ExportArgs) JobTimeout() time.Duration { return time.Hour }
 
 // CloseArgs: close a reward epoch.
 type CloseArgs struct {

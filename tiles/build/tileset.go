@@ -84,6 +84,16 @@ func (s *TileSet) AddPoint(l Layer, p XY) {
 	}
 }
 
+// HasPoint reports whether a point of the layer would be in a tile of the set.
+func (s *TileSet) HasPoint(l Layer, p XY) bool {
+	for z := l.MinZoom; z <= l.MaxZoom; z++ {
+		if s.Has(archive.ID(z, int(p.X>>(worldBits-z)), int(p.Y>>(worldBits-z)))) {
+			return true
+		}
+	}
+	return false
+}
+
 // AddNear adds every tile of the layer that a line within a distance of p could be in.
 func (s *TileSet) AddNear(l Layer, p geo.Point, within geo.Meters) {
 	b := emptyBox

@@ -435,12 +435,16 @@ func (r *run) points(ctx context.Context, l schema.Layer, only *build.TileSet, v
 	if err != nil {
 		return build.Layer{}, err
 	}
+	drawn := r.drawn(l, f)
 	for _, fr := range frames {
+		if !only.HasPoint(drawn, build.Project(fr.point())) {
+			continue // read for the margin, or for another layer
+		}
 		if err := add(fr); err != nil {
 			return build.Layer{}, err
 		}
 	}
-	return r.drawn(l, f), nil
+	return drawn, nil
 }
 
 // angle is a heading in whole degrees; no value when it is unknown.
@@ -580,7 +584,8 @@ func id53(hexID string) uint64 {
 	return max(v, 1)
 }
 
-// framesIn reads at least the published frames inside the tiles, ordered by drive and place, by ranges of their cells.
+// framesIn gives at least the published frames inside the tiles, ordered by drive and place, by ranges of their cells. Layers
+// whose tiles lie within those of a layer before them get what was read for that one: images and pictures show the same frames.
 func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error) {
 	if only.Len() == 0 {
 		return nil, nil
@@ -594,7 +599,10 @@ func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error
 	if err != nil {
 		return nil, err
 	}
-	var out []frame
+	if r.frames != nil && !slices.ContainsFunc(within, func(c survey.Cell) bool { _, ok := slices.BinarySearch(r.framesFrom, c); return !ok }) {
+		return r.frames, nil
+	}
+	out := []frame{}
 	for res := survey.Cell(lo).Resolution(); res <= survey.Cell(hi).Resolution(); res++ {
 		for _, rg := range hex.Ranges(within, res) {
 			err := r.eachFrame(ctx, `cell >= $2 AND cell <= $3`, []any{rg[0].Int64(), rg[1].Int64()}, func(f frame) error {
@@ -612,6 +620,7 @@ func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error
 		}
 		return int(a.seq - b.seq)
 	})
+	r.frames, r.framesFrom = out, slices.Sorted(slices.Values(within))
 	return out, nil
 }
 

@@ -286,6 +286,9 @@ type run struct {
 
 	turn      int64    // runs recorded before this one began
 	allDrives []*drive // by id; nil unless all were read anew
+
+	frames     []frame       // last read by framesIn; nil before
+	framesFrom []survey.Cell // where it looked, in order
 }
 
 func (r *run) readChanges(ctx context.Context, cs []state.Change) error {
