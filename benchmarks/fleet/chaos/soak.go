@@ -460,15 +460,19 @@ func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
 // waitingRoute is where drivers wait for verdicts.
 const waitingRoute = "/v1/uploads/{id}"
 
-var bucket = regexp.MustCompile(`^roadcomb_http_request_seconds_bucket\{.*le="([^"]+)".*route="([^"]+)"`)
+// Labels come in any order.
+var (
+	bucket      = regexp.MustCompile(`^roadcomb_http_request_seconds_bucket\{.*\ble="([^"]+)"`)
+	bucketRoute = regexp.MustCompile(`\broute="([^"]+)"`)
+)
 
 // served reads serve's histograms of answers between two scrapes: how many, which share took at most 50 ms, and the bound
 // of the bucket in milliseconds that 99 of 100 are in. Routes that wait on purpose are left out.
 func served(was, is map[string]float64) (n int64, within50, p99 float64) {
 	at := map[float64]float64{} // by bound
 	for series, v := range is {
-		m := bucket.FindStringSubmatch(series)
-		if m == nil || m[2] == waitingRoute || !strings.HasPrefix(m[2], "/v1/") {
+		m, route := bucket.FindStringSubmatch(series), bucketRoute.FindStringSubmatch(series)
+		if m == nil || route == nil || route[1] == waitingRoute || !strings.HasPrefix(route[1], "/v1/") {
 			continue
 		}
 		le, err := strconv.ParseFloat(m[1], 64) // +Inf too

@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -80,5 +81,20 @@ func TestALinkCutsStallsAndHeals(t *testing.T) {
 	k.set(false, false, 0)
 	if c, err = net.Dial("tcp", k.addr); err != nil || !echo(c, 10*time.Second) {
 		t.Fatal("a healed link does not pass:", err)
+	}
+}
+
+func TestServedCountsWhatServeAnswered(t *testing.T) {
+	const name = `roadcomb_http_request_seconds_bucket{code="200",method="GET",route="%s",le="%s"}`
+	at := func(fast, slow float64) map[string]float64 {
+		return map[string]float64{
+			fmt.Sprintf(name, "/v1/me", "0.05"): fast, fmt.Sprintf(name, "/v1/me", "0.1"): fast + slow, fmt.Sprintf(name, "/v1/me", "+Inf"): fast + slow,
+			fmt.Sprintf(name, waitingRoute, "0.05"): 0, fmt.Sprintf(name, waitingRoute, "+Inf"): 1000 * fast, // waits on purpose
+			fmt.Sprintf(name, "/metrics", "+Inf"): 1000 * fast,
+		}
+	}
+	n, within, most := served(at(5, 5), at(95, 15))
+	if n != 100 || within != 0.9 || most != 100 {
+		t.Errorf("%d answers, %v within 50 ms, p99 at most %v ms", n, within, most)
 	}
 }
