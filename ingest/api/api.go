@@ -132,5 +132,3 @@ func (s *server) contributor(who drivers.Driver) *contributor {
 	}
 	return c
 }
-
-func tokenHash(tok string) string { return survey.HashOf([]byte(tok)).String() }

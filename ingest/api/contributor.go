@@ -14,6 +14,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -26,7 +27,7 @@ func EnsureContributor(ctx context.Context, db *state.DB, id survey.ContributorI
 	}
 	_, err := db.Exec(ctx, `INSERT INTO contributors (id, handle, token_sha256, created_at) VALUES ($1, $2, $3, $4)
 		ON CONFLICT (id) DO UPDATE SET handle = excluded.handle, token_sha256 = excluded.token_sha256`,
-		string(id), handle, tokenHash(token), state.Micros(time.Now()))
+		string(id), handle, httpx.Digest(token), state.Micros(time.Now()))
 	return err
 }
 
@@ -57,7 +58,7 @@ func NewContributor(ctx context.Context, db *state.DB, handle string, now time.T
 	rand.Read(b[:])
 	id, tok := survey.ContributorID(hex.EncodeToString(b[:])), newToken()
 	_, err := db.Exec(ctx, `INSERT INTO contributors (id, handle, token_sha256, created_at) VALUES ($1, $2, $3, $4)`,
-		string(id), handle, tokenHash(tok), state.Micros(now))
+		string(id), handle, httpx.Digest(tok), state.Micros(now))
 	return id, tok, err
 }
 

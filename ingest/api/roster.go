@@ -8,6 +8,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -89,7 +90,7 @@ func Block(ctx context.Context, db *state.DB, id survey.ContributorID, since tim
 // RenewToken replaces a contributor's token; the old one ends at once.
 func RenewToken(ctx context.Context, db *state.DB, id survey.ContributorID) (string, error) {
 	tok := newToken()
-	return tok, ofContributor(ctx, db, id, `UPDATE contributors SET token_sha256 = $2 WHERE id = $1`, string(id), tokenHash(tok))
+	return tok, ofContributor(ctx, db, id, `UPDATE contributors SET token_sha256 = $2 WHERE id = $1`, string(id), httpx.Digest(tok))
 }
 
 // ofContributor runs a statement about a contributor, who must exist.

@@ -8,8 +8,6 @@ package drivers
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"net/http"
 	"strings"
@@ -105,7 +103,7 @@ func (d *Drivers) identify(r *http.Request) (Driver, error) {
 
 func (d *Drivers) byToken(ctx context.Context, tok string) (who Driver, err error) {
 	var blocked int64
-	err = d.db.QueryRow(ctx, `SELECT `+columns+` FROM contributors c LEFT JOIN contributor_limits l ON l.contributor_id = c.id WHERE c.token_sha256 = $1`, digest(tok)).
+	err = d.db.QueryRow(ctx, `SELECT `+columns+` FROM contributors c LEFT JOIN contributor_limits l ON l.contributor_id = c.id WHERE c.token_sha256 = $1`, httpx.Digest(tok)).
 		Scan(&who.ID, &who.Handle, &who.Payout, &who.UploadBytes, &who.DayBytes, &who.OpenUploads, &blocked)
 	if errors.Is(err, state.ErrNoRows) {
 		return who, survey.Errorf(survey.Unauthorized, "the token is not known").WithHint("check for a copying mistake, or ask the operator for a new one")
@@ -121,7 +119,7 @@ func (d *Drivers) bySession(ctx context.Context, secret string) (who Driver, err
 	err = d.db.QueryRow(ctx, `SELECT `+columns+`, s.id, s.used_at FROM driver_sessions s
 		JOIN contributors c ON c.id = s.contributor_id AND c.token_sha256 = s.token_sha256
 		LEFT JOIN contributor_limits l ON l.contributor_id = c.id
-		WHERE s.sha256 = $1 AND s.used_at > $2 AND s.created_at > $3`, digest(secret), state.Micros(now.Add(-IdleLife)), state.Micros(now.Add(-SessionLife))).
+		WHERE s.sha256 = $1 AND s.used_at > $2 AND s.created_at > $3`, httpx.Digest(secret), state.Micros(now.Add(-IdleLife)), state.Micros(now.Add(-SessionLife))).
 		Scan(&who.ID, &who.Handle, &who.Payout, &who.UploadBytes, &who.DayBytes, &who.OpenUploads, &blocked, &who.Session, &used)
 	if errors.Is(err, state.ErrNoRows) {
 		return who, survey.Errorf(survey.Unauthorized, "the session is over").WithHint("sign in again with your token")
@@ -138,18 +136,18 @@ func (d *Drivers) begin(ctx context.Context, tok string) (secret string, who Dri
 	if who, err = d.byToken(ctx, tok); err != nil {
 		return "", who, err
 	}
-	secret, who.Session = "rcs_"+random(32), random(8)
+	secret, who.Session = "rcs_"+httpx.NewSecret(32), httpx.NewSecret(8)
 	now := d.Clock()
 	return secret, who, d.db.Tx(ctx, func(tx *state.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM driver_sessions WHERE used_at <= $1 OR created_at <= $2`, state.Micros(now.Add(-IdleLife)), state.Micros(now.Add(-SessionLife))); err != nil {
 			return err
 		}
 		if _, err := tx.Exec(ctx, `DELETE FROM driver_sessions WHERE contributor_id = $1 AND (token_sha256 <> $2 OR id NOT IN
-			(SELECT id FROM driver_sessions WHERE contributor_id = $1 AND token_sha256 = $2 ORDER BY used_at DESC, id LIMIT $3))`, string(who.ID), digest(tok), MaxSessions-1); err != nil {
+			(SELECT id FROM driver_sessions WHERE contributor_id = $1 AND token_sha256 = $2 ORDER BY used_at DESC, id LIMIT $3))`, string(who.ID), httpx.Digest(tok), MaxSessions-1); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO driver_sessions (sha256, id, contributor_id, token_sha256, created_at, used_at) VALUES ($1, $2, $3, $4, $5, $5)`,
-			digest(secret), who.Session, string(who.ID), digest(tok), state.Micros(now))
+			httpx.Digest(secret), who.Session, string(who.ID), httpx.Digest(tok), state.Micros(now))
 		return err
 	})
 }
@@ -216,8 +214,6 @@ type sessionList struct {
 	}
 }
 
-type requestKey struct{}
-
 // Register adds the operations of sessions to the API.
 func (d *Drivers) Register(api huma.API) {
 	op := func(id, method, path, summary string) huma.Operation {
@@ -225,15 +221,15 @@ func (d *Drivers) Register(api huma.API) {
 	}
 	login := op("sign-in", http.MethodPost, "/login", "Sign in with a token; the answer sets a session's cookie")
 	login.Description = "For pages: the cookie is HttpOnly and SameSite=Strict. Programs send the token itself with every request."
-	login.Middlewares = huma.Middlewares{ownPage}
+	login.Middlewares = huma.Middlewares{httpx.OwnPage}
 	httpx.Handle(api, login, d.login)
 	logout := op("sign-out", http.MethodPost, "/logout", "End the session")
-	logout.Middlewares = huma.Middlewares{ownPage}
+	logout.Middlewares = huma.Middlewares{httpx.OwnPage}
 	logout.DefaultStatus = http.StatusNoContent
 	httpx.Handle(api, logout, func(ctx context.Context, in *struct {
 		Session string `cookie:"roadcomb_driver"`
 	}) (*signOutOut, error) {
-		_, err := d.db.Exec(ctx, `DELETE FROM driver_sessions WHERE sha256 = $1`, digest(in.Session))
+		_, err := d.db.Exec(ctx, `DELETE FROM driver_sessions WHERE sha256 = $1`, httpx.Digest(in.Session))
 		return &signOutOut{[]http.Cookie{*d.cookie("")}}, err
 	})
 	Handle(api, d, op("list-sessions", http.MethodGet, "/sessions", "Where I am signed in"), func(ctx context.Context, who Driver, _ *struct{}) (*sessionList, error) {
@@ -258,8 +254,7 @@ func (d *Drivers) Register(api huma.API) {
 func (d *Drivers) login(ctx context.Context, in *signInIn) (*signInOut, error) {
 	secret, who, err := d.begin(ctx, strings.TrimSpace(in.Body.Token))
 	if survey.KindOf(err) == survey.Unauthorized {
-		r, _ := ctx.Value(requestKey{}).(*http.Request)
-		if limit := d.strangers.Check(http.Header{}, httpx.Address(r)); limit != nil {
+		if limit := d.strangers.Check(http.Header{}, httpx.Address(httpx.Request(ctx))); limit != nil {
 			err = limit
 		}
 	}
@@ -269,22 +264,8 @@ func (d *Drivers) login(ctx context.Context, in *signInIn) (*signInOut, error) {
 	return &signInOut{SetCookie: []http.Cookie{*d.cookie(secret)}, Body: SignedIn{who.ID, who.Handle}}, nil
 }
 
-// ownPage refuses what another site's page sent: it could sign its victim in as somebody else, who then gets the footage.
-func ownPage(hc huma.Context, next func(huma.Context)) {
-	r, w := humago.Unwrap(hc)
-	if err := httpx.CrossOrigin(r); err != nil {
-		httpx.WriteProblem(w, r, err)
-		return
-	}
-	next(huma.WithValue(hc, requestKey{}, r))
-}
-
 func (d *Drivers) cookie(secret string) *http.Cookie {
-	c := &http.Cookie{Name: Cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: d.Secure, MaxAge: int(SessionLife.Seconds())} // #nosec G124 -- Secure where the network is served over TLS
-	if secret == "" {
-		c.MaxAge = -1
-	}
-	return c
+	return httpx.SessionCookie(Cookie, secret, SessionLife, d.Secure)
 }
 
 type driverKey struct{}
@@ -304,12 +285,4 @@ func Handle[I, O any](api huma.API, d *Drivers, op huma.Operation, fn func(conte
 	httpx.Handle(api, op, func(ctx context.Context, in *I) (*O, error) {
 		return fn(ctx, ctx.Value(driverKey{}).(Driver), in)
 	})
-}
-
-func digest(secret string) string { return survey.HashOf([]byte(secret)).String() }
-
-func random(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }

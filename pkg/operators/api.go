@@ -4,10 +4,8 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/danielgtaylor/huma/v2"
-	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
@@ -81,17 +79,16 @@ func (o *Operators) Register(mux httpx.Mux, api huma.API) {
 		return &body[Ways]{Ways{Password: true, OIDC: o.OIDC != nil}}, nil
 	})
 	login := op("login", "POST", "/login", "Log in with a password; the answer sets the session's cookie")
-	login.Middlewares = huma.Middlewares{o.ownPage}
+	login.Middlewares = huma.Middlewares{httpx.OwnPage}
 	httpx.Handle(api, login, func(ctx context.Context, in *loginIn) (*sessionOut, error) {
-		r, _ := ctx.Value(requestKey{}).(*http.Request)
-		secret, a, err := o.Login(ctx, in.Body.Name, in.Body.Password, httpx.Address(r))
+		secret, a, err := o.Login(ctx, in.Body.Name, in.Body.Password, httpx.Address(httpx.Request(ctx)))
 		if err != nil {
 			return nil, err
 		}
-		return &sessionOut{SetCookie: []http.Cookie{*o.cookie(secret, SessionLife)}, Body: Me(a)}, nil
+		return &sessionOut{SetCookie: []http.Cookie{*o.cookie(secret)}, Body: Me(a)}, nil
 	})
 	logout := op("logout", "POST", "/logout", "End the session")
-	logout.Middlewares = huma.Middlewares{o.ownPage}
+	logout.Middlewares = huma.Middlewares{httpx.OwnPage}
 	logout.DefaultStatus = http.StatusNoContent
 	httpx.Handle(api, logout, func(ctx context.Context, in *struct {
 		Session string `cookie:"roadcomb_operator"`
@@ -100,7 +97,7 @@ func (o *Operators) Register(mux httpx.Mux, api huma.API) {
 	}, error) {
 		out := &struct {
 			SetCookie []http.Cookie `header:"Set-Cookie"`
-		}{[]http.Cookie{*o.cookie("", -time.Second)}}
+		}{[]http.Cookie{*o.cookie("")}}
 		return out, o.Logout(ctx, in.Session)
 	})
 	httpx.HandleOperator(api, o, httpx.RoleAny, op("whoami", "GET", "/me", "Who I am"), func(ctx context.Context, _ *struct{}) (*body[Me], error) {
@@ -141,25 +138,8 @@ func (o *Operators) Register(mux httpx.Mux, api huma.API) {
 	}
 }
 
-type requestKey struct{}
-
-// ownPage refuses what another site's page sent: a login by a stranger's page would put the victim into the stranger's
-// account.
-func (o *Operators) ownPage(hc huma.Context, next func(huma.Context)) {
-	r, w := humago.Unwrap(hc)
-	if err := httpx.CrossOrigin(r); err != nil {
-		httpx.WriteProblem(w, r, err)
-		return
-	}
-	next(huma.WithValue(hc, requestKey{}, r))
-}
-
-func (o *Operators) cookie(secret string, life time.Duration) *http.Cookie {
-	c := &http.Cookie{Name: Cookie, Value: secret, Path: "/", HttpOnly: true, SameSite: http.SameSiteStrictMode, Secure: o.Secure, MaxAge: int(life.Seconds())} // #nosec G124 -- Secure where the map is served over TLS
-	if secret == "" {
-		c.MaxAge = -1
-	}
-	return c
+func (o *Operators) cookie(secret string) *http.Cookie {
+	return httpx.SessionCookie(Cookie, secret, SessionLife, o.Secure)
 }
 
 // ParseRole reads a role as a person writes it.

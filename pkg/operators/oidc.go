@@ -82,7 +82,7 @@ func (o *Operators) oidcLogin(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, r, err)
 		return
 	}
-	state, nonce, verifier := random(16), random(16), oauth2.GenerateVerifier()
+	state, nonce, verifier := httpx.NewSecret(16), httpx.NewSecret(16), oauth2.GenerateVerifier()
 	// Lax, because the provider sends the browser back from another site.
 	http.SetCookie(w, &http.Cookie{Name: flowCookie, Value: state + "." + nonce + "." + verifier, Path: "/v1/operator/oidc/", HttpOnly: true, // #nosec G124 -- Secure where the map is served over TLS
 		SameSite: http.SameSiteLaxMode, Secure: o.Secure, MaxAge: int(flowLife.Seconds())})
@@ -98,7 +98,7 @@ func (o *Operators) oidcCallback(w http.ResponseWriter, r *http.Request) {
 		httpx.WriteProblem(w, r, err)
 		return
 	}
-	http.SetCookie(w, o.cookie(secret, SessionLife))
+	http.SetCookie(w, o.cookie(secret))
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
 	h.Set("Content-Type", "text/html; charset=utf-8")

@@ -7,10 +7,8 @@ package operators
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
-	"encoding/hex"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -183,14 +181,14 @@ func (o *Operators) NewToken(ctx context.Context, name string, life time.Duratio
 }
 
 func (o *Operators) session(ctx context.Context, name string, role httpx.Role, kind string, life time.Duration) (string, error) {
-	secret := "op_" + random(32)
+	secret := "op_" + httpx.NewSecret(32)
 	now := o.Clock()
 	return secret, o.db.Tx(ctx, func(tx *state.Tx) error {
 		if _, err := tx.Exec(ctx, `DELETE FROM operator_sessions WHERE expires_at < $1`, state.Micros(now)); err != nil {
 			return err
 		}
 		_, err := tx.Exec(ctx, `INSERT INTO operator_sessions (sha256, name, role, kind, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)`,
-			digest(secret), name, string(role), kind, state.Micros(now), state.Micros(now.Add(life)))
+			httpx.Digest(secret), name, string(role), kind, state.Micros(now), state.Micros(now.Add(life)))
 		return err
 	})
 }
@@ -228,7 +226,7 @@ func (o *Operators) Login(ctx context.Context, name, password, address string) (
 
 // Logout ends a session.
 func (o *Operators) Logout(ctx context.Context, secret string) error {
-	_, err := o.db.Exec(ctx, `DELETE FROM operator_sessions WHERE sha256 = $1 AND kind <> 'token'`, digest(secret))
+	_, err := o.db.Exec(ctx, `DELETE FROM operator_sessions WHERE sha256 = $1 AND kind <> 'token'`, httpx.Digest(secret))
 	return err
 }
 
@@ -258,22 +256,11 @@ func (o *Operators) Identify(r *http.Request) (httpx.Actor, error) {
 	}
 	err := o.db.QueryRow(r.Context(), `SELECT s.name, CASE WHEN s.kind = 'oidc' THEN s.role ELSE COALESCE(o.role, '') END, s.kind
 		FROM operator_sessions s LEFT JOIN operators o ON o.name = s.name AND o.disabled_at = 0
-		WHERE s.sha256 = $1 AND s.expires_at > $2`, digest(tok), state.Micros(o.Clock())).Scan(&a.Name, &a.Role, &a.Via)
+		WHERE s.sha256 = $1 AND s.expires_at > $2`, httpx.Digest(tok), state.Micros(o.Clock())).Scan(&a.Name, &a.Role, &a.Via)
 	if errors.Is(err, state.ErrNoRows) || err == nil && a.Role == "" {
 		return httpx.Actor{}, refused
 	}
 	return a, err
-}
-
-func digest(secret string) string {
-	h := sha256.Sum256([]byte(secret))
-	return hex.EncodeToString(h[:])
-}
-
-func random(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 func outcome(err error) string {

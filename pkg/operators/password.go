@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/crypto/argon2"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
@@ -30,7 +31,7 @@ const (
 )
 
 // NewPassword makes a random password for a person to keep in a password manager: 128 bits.
-func NewPassword() string { return random(16) }
+func NewPassword() string { return httpx.NewSecret(16) }
 
 // hash gives the password in PHC form; "" for "".
 func (o *Operators) hash(ctx context.Context, password string) (string, error) {

@@ -5,7 +5,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 
+	"github.com/roadcomb/roadcomb/pkg/httpx"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/tiles/purge"
@@ -138,7 +138,7 @@ func loadSecrets(home string) (secrets, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secrets{}, survey.Errorf(survey.Unavailable, "secrets: %w", err)
 	}
-	s := secrets{S3Key: "roadcomb", S3Secret: survey.Secret(random(20)), DriverToken: survey.Secret(random(20)), Operator: survey.Secret(random(20)), SigningKey: newSigningKey()}
+	s := secrets{S3Key: "roadcomb", S3Secret: survey.Secret(httpx.NewSecret(20)), DriverToken: survey.Secret(httpx.NewSecret(20)), Operator: survey.Secret(httpx.NewSecret(20)), SigningKey: newSigningKey()}
 	if err := os.MkdirAll(home, 0o700); err != nil {
 		return s, survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
 	}
@@ -158,12 +158,6 @@ func (s secrets) write(path string) error {
 		return survey.Errorf(survey.Unavailable, "data folder: %w", err).WithHint("choose a folder you may write to with --home")
 	}
 	return nil
-}
-
-func random(n int) string {
-	b := make([]byte, n)
-	rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // writeFileAtomic leaves either the old file or the whole new one.
