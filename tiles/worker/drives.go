@@ -620,11 +620,11 @@ func (r *run) framesIn(ctx context.Context, only *build.TileSet) ([]frame, error
 		}
 		return int(a.seq - b.seq)
 	})
-	r.frames, r.framesFrom = out, slices.Sorted(slices.Values(within))
+	r.frames, r.framesFrom = out, within
 	return out, nil
 }
 
-// cover gives the cells of res around everything in the tiles, with a margin of a cell: descendants of a cell reach
+// cover gives the cells of res, in order, around everything in the tiles, with a margin of a cell: descendants of a cell reach
 // beyond its outline, and a pinned cell may lag behind its frame.
 func cover(only *build.TileSet, res int) ([]survey.Cell, error) {
 	var out []survey.Cell

@@ -20,8 +20,8 @@ import (
 	"github.com/roadcomb/roadcomb/vision/models"
 )
 
-// open gives the default set, and skips where ONNX Runtime is not installed.
-func open(t testing.TB) *detect.Guard {
+// runtime is ONNX Runtime until the test ends; it skips where that is not installed.
+func runtime(t testing.TB) *infer.Runtime {
 	t.Helper()
 	rt, err := infer.Open("")
 	if errors.Is(err, infer.ErrNoLibrary) && os.Getenv("ROADCOMB_SHARED_REQUIRED") == "" {
@@ -30,6 +30,14 @@ func open(t testing.TB) *detect.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { rt.Close() })
+	return rt
+}
+
+// open gives the default set.
+func open(t testing.TB) *detect.Guard {
+	t.Helper()
+	rt := runtime(t)
 	set, err := models.Open("", "")
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +46,7 @@ func open(t testing.TB) *detect.Guard {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { g.Close(); rt.Close() })
+	t.Cleanup(func() { g.Close() })
 	return g
 }
 
@@ -194,14 +202,7 @@ func TestClassesBesidesFacesAndPlatesHaveTheOperatorsModel(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rt, err := infer.Open("")
-	if errors.Is(err, infer.ErrNoLibrary) && os.Getenv("ROADCOMB_SHARED_REQUIRED") == "" {
-		t.Skip(err)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rt.Close()
+	rt := runtime(t)
 	g, err := detect.Open(rt, got, detect.Options{})
 	if err != nil {
 		t.Fatal(err)

@@ -202,23 +202,13 @@ func paint(px []byte, w int, kind survey.FeatureKind, x, y, h, light float64) im
 // most are found where they are, and in the streets as they came few things are taken for one. The figures are in
 // benchmarks/results/vision.md.
 func TestDrawnSignsAreFoundInRealStreets(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testkit.Shared(t, "data", "exif-sequence-lund"), "*.jpg"))
-	if err != nil || len(files) < 8 {
-		t.Fatal(files, err)
-	}
+	files := streets(t)
 	kinds := []survey.FeatureKind{survey.KindRedRing, survey.KindRedTriangle, survey.KindRedFull, survey.KindBlue, survey.KindYellow}
 	r := rand.New(rand.NewPCG(1, 2))
 	found, right, drawn, other := map[survey.FeatureKind]int{}, 0, map[survey.FeatureKind]int{}, 0
 	small, smallFound := 0, 0
 	for i := 0; i < len(files); i += 3 {
-		b, err := os.ReadFile(files[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		im, _, err := cv.Decode(b, cv.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		im := decode(t, files[i])
 		other += len(features.Signs(im))
 		px, w, h := im.Pixels(), im.Width(), im.Height()
 		im.Close()
@@ -275,4 +265,28 @@ func TestDrawnSignsAreFoundInRealStreets(t *testing.T) {
 	if hits*100 < all*70 || right*100 < hits*90 || other > 3*streets {
 		t.Error("worse than it was")
 	}
+}
+
+// streets are the pictures of a walk, by name.
+func streets(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(testkit.Shared(t, "data", "exif-sequence-lund"), "*.jpg"))
+	if err != nil || len(files) < 8 {
+		t.Fatal(files, err)
+	}
+	return files
+}
+
+// decode reads a picture; the caller closes it.
+func decode(t *testing.T, file string) *cv.Image {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	im, _, err := cv.Decode(b, cv.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return im
 }

@@ -7,7 +7,6 @@ import (
 	"image/draw"
 	"math/rand/v2"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"golang.org/x/image/font"
@@ -16,7 +15,6 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"github.com/roadcomb/roadcomb/pkg/survey"
-	"github.com/roadcomb/roadcomb/pkg/testkit"
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/features"
@@ -48,10 +46,7 @@ func write(t *testing.T, img *image.RGBA, f *opentype.Font, word string, x, y in
 // Words, capitals of 8 to 40 pixels, written into real streets on boards and straight onto walls, road and leaves, in several
 // lights, and compressed as a camera does. The figures are in README.md of vision.
 func TestWrittenWordsAreFoundInRealStreets(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(testkit.Shared(t, "data", "exif-sequence-lund"), "*.jpg"))
-	if err != nil || len(files) < 8 {
-		t.Fatal(files, err)
-	}
+	files := streets(t)
 	rt, err := infer.Open("")
 	if errors.Is(err, infer.ErrNoLibrary) && os.Getenv("ROADCOMB_SHARED_REQUIRED") == "" {
 		t.Skip(err)
@@ -91,14 +86,7 @@ func TestWrittenWordsAreFoundInRealStreets(t *testing.T) {
 	}
 	others, streets := 0, 0
 	for i := 0; i < len(files); i += 4 {
-		b, err := os.ReadFile(files[i])
-		if err != nil {
-			t.Fatal(err)
-		}
-		im, _, err := cv.Decode(b, cv.Limits{})
-		if err != nil {
-			t.Fatal(err)
-		}
+		im := decode(t, files[i])
 		px, w, h := im.Pixels(), im.Width(), im.Height()
 		im.Close()
 		img := image.NewRGBA(image.Rect(0, 0, w, h))

@@ -135,11 +135,8 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	if r.Failed > 0 || r.Wrong > 0 {
 		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed, %d verdicts are wrong", r.Failed, r.Wrong))
 	}
-	if r.CPU, err = n.cpu(); err != nil {
+	if r.CPU, err = n.cpuSince(before); err != nil {
 		return r, err
-	}
-	for name := range r.CPU {
-		r.CPU[name] -= before[name]
 	}
 	var grows []string
 	r.Trends, grows = flat(r.Samples)
@@ -284,16 +281,21 @@ func parents() (map[int]int, error) {
 		if err != nil {
 			continue
 		}
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			continue
-		}
-		_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
-		if f := strings.Fields(rest); len(f) > 1 {
+		if f := statOf(pid); len(f) > 1 {
 			out[pid], _ = strconv.Atoi(f[1])
 		}
 	}
 	return out, nil
+}
+
+// statOf are the fields of /proc/PID/stat (proc(5)) from the third, the state, on; none once the process has ended.
+func statOf(pid int) []string {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
+	return strings.Fields(rest)
 }
 
 // below says whether pid is root or descends from it.
@@ -442,11 +444,8 @@ func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
 	if err != nil {
 		return r, err
 	}
-	if r.CPU, err = n.cpu(); err != nil {
+	if r.CPU, err = n.cpuSince(cpu); err != nil {
 		return r, err
-	}
-	for name := range r.CPU {
-		r.CPU[name] -= cpu[name]
 	}
 	r.Drives, r.Failed, r.Frames, r.Seconds, r.API, r.Routes = s.Drives, s.Failed, s.Frames, s.Seconds, s.API, s.Routes
 	r.Rate, r.Busy = float64(s.Frames)/s.Seconds, r.CPU["machine"]/s.Seconds/float64(r.Cores)
@@ -548,17 +547,19 @@ func (n *network) measure(ctx context.Context) (ScaleLine, error) {
 	if s.Failed > 0 {
 		return l, errors.New(strings.Join(s.Errors, "; "))
 	}
-	l.CPU, err = n.cpu()
-	busy := 0.0
-	for name := range l.CPU {
-		l.CPU[name] -= before[name]
-		if name != "machine" {
-			busy += l.CPU[name]
-		}
-	}
+	l.CPU, err = n.cpuSince(before)
 	l.Frames, l.Seconds, l.Rate, l.Routes = s.Frames, s.Seconds, float64(s.Frames)/s.Seconds, s.Routes
 	l.Idle = l.Seconds*float64(runtime.NumCPU()) - l.CPU["machine"]
 	return l, err
+}
+
+// cpuSince is the processor seconds used since cpu gave before.
+func (n *network) cpuSince(before map[string]float64) (map[string]float64, error) {
+	now, err := n.cpu()
+	for name := range now {
+		now[name] -= before[name]
+	}
+	return now, err
 }
 
 // cpu is the processor seconds used so far by each process, PostgreSQL as a whole, this program ("clients") and the
@@ -566,12 +567,7 @@ func (n *network) measure(ctx context.Context) (ScaleLine, error) {
 func (n *network) cpu() (map[string]float64, error) {
 	out := map[string]float64{}
 	stat := func(pid int, children bool) float64 {
-		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			return 0
-		}
-		_, rest, _ := strings.Cut(string(b), ") ")
-		f := strings.Fields(rest)
+		f := statOf(pid)
 		if len(f) < 15 {
 			return 0
 		}

@@ -14,7 +14,6 @@ import (
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/store/embeds3"
-	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/synth"
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/infer"
@@ -63,11 +62,7 @@ func (c *doctorCmd) Run(ctx context.Context, e *environ) error {
 		return "set " + set.Name, nil
 	}, "leave --models empty for the built-in set, or: roadcomb models pull DIR")
 	check("a look at a picture", func() (string, error) {
-		var also []survey.Class
-		for _, h := range c.Hide {
-			also = append(also, survey.Class(h))
-		}
-		g, err := openGuard(c.Models, also...)
+		g, err := openGuard(c.Models, hideFlag{c.Hide}.classes()...)
 		if g, err = realGuard(g, err, c.rehearsal.on()); err != nil {
 			return "", err
 		}
