@@ -2,7 +2,6 @@
 package app
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/roadcomb/roadcomb/cmd/internal/clidoc"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/telemetry"
 )
@@ -72,11 +72,10 @@ type cli struct {
 	Backup    backupCmd    `cmd:"" help:"Copy the state, the secrets and, if asked, the objects to a folder."`
 	Restore   restoreCmd   `cmd:"" help:"Put a backup in an empty place, and check it."`
 
-	Report     reportCmd     `cmd:"" help:"Draw a snapshot of the datasets on one HTML page."`
-	OpenAPI    openapiCmd    `cmd:"" name:"openapi" help:"Print the OpenAPI document of the whole API."`
-	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
-	Man        manCmd        `cmd:"" help:"Print the manual page."`
-	Version    versionCmd    `cmd:"" help:"Print version and build information."`
+	Report  reportCmd  `cmd:"" help:"Draw a snapshot of the datasets on one HTML page."`
+	OpenAPI openapiCmd `cmd:"" name:"openapi" help:"Print the OpenAPI document of the whole API."`
+	clidoc.Verbs
+	Version versionCmd `cmd:"" help:"Print version and build information."`
 
 	Lab labCmd `cmd:"" hidden:"" help:"Work on pictures for the process that started this one; see package lab."`
 }
@@ -92,7 +91,7 @@ type environ struct {
 func Run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	var c cli
 	code := -1
-	k, err := kong.New(&c, kong.Name("roadcomb"), kong.Description(help), kong.Writers(stdout, stderr),
+	k, err := kong.New(&c, kong.Name("roadcomb"), kong.Description(help), kong.Writers(stdout, stderr), kong.Vars{"version": Version},
 		kong.Exit(func(n int) { code = n; panic(exited{}) }), kong.UsageOnError(),
 		kong.Configuration(kong.JSON), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
@@ -181,13 +180,8 @@ type buildInfo struct {
 }
 
 func versions() buildInfo {
-	b := buildInfo{Roadcomb: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Revision: cmp.Or(Commit, "unknown"), Modules: map[string]string{}}
+	b := buildInfo{Roadcomb: Version, Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH, Revision: clidoc.Revision(Commit), Modules: map[string]string{}}
 	if bi, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range bi.Settings {
-			if s.Key == "vcs.revision" {
-				b.Revision = s.Value
-			}
-		}
 		for _, d := range bi.Deps {
 			switch d.Path {
 			case "gocv.io/x/gocv", "github.com/uber/h3-go/v4", "github.com/apache/arrow/go/v17", "github.com/yalue/onnxruntime_go":

@@ -3,8 +3,10 @@
 package clidoc
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"runtime/debug"
 	"slices"
 	"strings"
 
@@ -15,6 +17,42 @@ import (
 
 // Shells that Completion knows.
 var Shells = []string{"bash", "zsh", "fish"}
+
+// Verbs are those of every program's command line, which embeds them. They print to its standard output; the version on the
+// manual page is kong's variable "version".
+type Verbs struct {
+	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
+	Man        manCmd        `cmd:"" help:"Print the manual page."`
+}
+
+type completionCmd struct {
+	Shell string `arg:"" enum:"bash,zsh,fish" help:"bash, zsh or fish."`
+}
+
+func (completionCmd) Help() string {
+	return "For bash: save it in /etc/bash_completion.d."
+}
+
+func (c completionCmd) Run(k *kong.Kong) error { return Completion(k.Stdout, k, c.Shell) }
+
+type manCmd struct{}
+
+func (manCmd) Help() string { return "To read it, pipe it to man -l -." }
+
+func (manCmd) Run(k *kong.Kong, vars kong.Vars) error { return Man(k.Stdout, k, vars["version"]) }
+
+// Revision is the commit that this program was built of: what the go command saw of the repository or else linked, which is
+// what was set at link time; "unknown" if neither says.
+func Revision(linked string) string {
+	if b, ok := debug.ReadBuildInfo(); ok {
+		for _, s := range b.Settings {
+			if s.Key == "vcs.revision" {
+				return s.Value
+			}
+		}
+	}
+	return cmp.Or(linked, "unknown")
+}
 
 // command is a leaf or a group of the command line.
 type command struct {
@@ -56,7 +94,11 @@ func Man(w io.Writer, k *kong.Kong, version string) error {
 	fmt.Fprintf(&b, ".\\\" Written by %s man.\n.TH %s 1 \"\" \"%s %s\" \"User Commands\"\n", name, strings.ToUpper(name), roff(name), roff(version))
 	first, _, _ := strings.Cut(k.Model.Help, "\n")
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", name, roff(strings.TrimSuffix(first, ".")))
-	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n.I command\n[\\fIoption\\fR ...] [\\fIargument\\fR ...]\n", name)
+	command := ".I command"
+	if k.Model.DefaultCmd != nil {
+		command = `[\fIcommand\fR]`
+	}
+	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n%s\n[\\fIoption\\fR ...] [\\fIargument\\fR ...]\n", name, command)
 	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\n", paragraphs(k.Model.Help))
 	fmt.Fprintf(&b, ".SH OPTIONS OF EVERY COMMAND\n")
 	for _, f := range flags(k.Model.Node) {
@@ -179,8 +221,16 @@ func Completion(w io.Writer, k *kong.Kong, shell string) error {
 					fmt.Fprintf(&b, "complete -c %s -n %s -f -a %s -d %s\n", name, quote(cond), sub.Name, quote(sub.Help))
 				}
 			}
+			where := " -n " + quote(cond)
+			if len(c.words) == 0 { // those of every command
+				where = ""
+			}
 			for _, f := range flags(c.node) {
-				fmt.Fprintf(&b, "complete -c %s -n %s -l %s -d %s\n", name, quote(cond), f.Name, quote(f.Help))
+				value := ""
+				if !f.IsBool() {
+					value = " -r"
+				}
+				fmt.Fprintf(&b, "complete -c %s%s -l %s%s -d %s\n", name, where, f.Name, value, quote(f.Help))
 			}
 		}
 	default:

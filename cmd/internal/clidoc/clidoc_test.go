@@ -2,6 +2,7 @@ package clidoc_test
 
 import (
 	"bytes"
+	"errors"
 	"os/exec"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 )
 
 type cli struct {
+	clidoc.Verbs
 	Log  string `help:"How much to say." env:"DEMO_LOG"`
 	Keys struct {
 		Add struct {
@@ -88,5 +90,60 @@ func TestBashCompletesCommandsAndOptions(t *testing.T) {
 	}
 	if err := clidoc.Completion(&b, demo(t), "cmd.exe"); survey.KindOf(err) != survey.Invalid {
 		t.Error(err)
+	}
+}
+
+func TestEveryProgramHasTheVerbs(t *testing.T) {
+	var out bytes.Buffer
+	k, err := kong.New(&cli{}, kong.Name("demo"), kong.Writers(&out, &out), kong.Vars{"version": "7.8"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	run := func(args ...string) string {
+		out.Reset()
+		ctx, err := k.Parse(args)
+		if err == nil {
+			err = ctx.Run()
+		}
+		if err != nil {
+			t.Fatal(args, err)
+		}
+		return out.String()
+	}
+	if got := run("man"); !strings.Contains(got, `"demo 7.8"`) || !strings.Contains(got, ".SS demo completion <shell>") {
+		t.Error(got)
+	}
+	fish := run("completion", "fish")
+	for _, want := range []string{
+		"complete -c demo -l log -r -d 'How much to say.'\n", // wherever it stands
+		"complete -c demo -n '__fish_seen_subcommand_from keys; and __fish_seen_subcommand_from add' -l force -d 'Don\\'t ask; \\'yes\\' to all.'\n",
+	} {
+		if !strings.Contains(fish, want) {
+			t.Errorf("no %q in\n%s", want, fish)
+		}
+	}
+	if _, err := k.Parse([]string{"completion", "cmd.exe"}); err == nil {
+		t.Error("completes for cmd.exe")
+	}
+	if got := clidoc.Revision("abc"); got == "" || got == "unknown" {
+		t.Errorf("of a program linked with a commit: %q", got)
+	}
+}
+
+func TestTheManualSaysWhereACommandMayBeLeftOut(t *testing.T) {
+	var c struct {
+		Go  struct{} `cmd:"" default:"1"`
+		Not struct{} `cmd:""`
+	}
+	k, err := kong.New(&c, kong.Name("demo"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b, always bytes.Buffer
+	if err := errors.Join(clidoc.Man(&b, k, ""), clidoc.Man(&always, demo(t), "")); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(b.String(), ".B demo\n[\\fIcommand\\fR]\n") || !strings.Contains(always.String(), ".B demo\n.I command\n") {
+		t.Error(b.String())
 	}
 }

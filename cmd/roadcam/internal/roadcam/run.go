@@ -10,11 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"runtime/debug"
 	"strings"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/roadcomb/roadcomb/cmd/internal/clidoc"
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
@@ -52,9 +52,8 @@ type cli struct {
 	Device deviceCmd `cmd:"" help:"Make this device's key, if there is none, and register it: signed uploads earn more trust."`
 	Status statusCmd `cmd:"" help:"List your uploads and where they stand."`
 
-	Completion completionCmd `cmd:"" help:"Print a script that completes this command line in a shell."`
-	Man        manCmd        `cmd:"" help:"Print the manual page."`
-	Version    versionCmd    `cmd:"" help:"Print version and build information."`
+	clidoc.Verbs
+	Version versionCmd `cmd:"" help:"Print version and build information."`
 }
 
 // environ is what a verb needs from outside.
@@ -78,7 +77,7 @@ type exited struct{}
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	var c cli
 	code := -1
-	k, err := kong.New(&c, kong.Name("roadcam"), kong.Description(help), kong.Writers(stdout, stderr),
+	k, err := kong.New(&c, kong.Name("roadcam"), kong.Description(help), kong.Writers(stdout, stderr), kong.Vars{"version": Version},
 		kong.Exit(func(n int) { code = n; panic(exited{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err != nil {
 		fmt.Fprintln(stderr, "roadcam:", err)
@@ -210,17 +209,10 @@ type versionCmd struct{}
 func (versionCmd) Run(e environ) error {
 	v := struct {
 		Version  string `json:"version"`
-		Commit   string `json:"commit,omitempty"`
+		Commit   string `json:"commit"`
 		Go       string `json:"go"`
 		Platform string `json:"platform"`
-	}{Version: Version, Commit: Commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
-	if b, ok := debug.ReadBuildInfo(); ok {
-		for _, s := range b.Settings {
-			if s.Key == "vcs.revision" {
-				v.Commit = s.Value
-			}
-		}
-	}
+	}{Version: Version, Commit: clidoc.Revision(Commit), Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if e.c.JSON {
 		return e.json(v)
 	}

@@ -12,18 +12,20 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"time"
 
 	"github.com/alecthomas/kong"
 
+	"github.com/roadcomb/roadcomb/cmd/internal/clidoc"
 	"github.com/roadcomb/roadcomb/datasets/iceberg"
 	"github.com/roadcomb/roadcomb/datasets/snapshot"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// Version is set at link time.
-var Version = "unknown"
+// Version is set at link time, and so is Commit where the go command does not see the repository.
+var Version, Commit = "unknown", ""
 
 // Exit codes, as roadcomb has them.
 const (
@@ -34,8 +36,10 @@ const (
 	ExitStopped  = 130
 )
 
-const help = `Registers the files of a network's datasets, where they lie, as Apache Iceberg tables: one for each dataset, in
-DATASET/metadata beside its rows. Nothing is copied. Each run makes the tables those of the current snapshot.
+const help = `Register a network's datasets as Apache Iceberg tables.
+
+One table for each dataset, in DATASET/metadata beside its rows. The files stay where they are; nothing is copied. Each run
+makes the tables those of the current snapshot.
 
 Exit codes: 0 done; 1 internal fault or the store is away; 2 usage; 4 nothing was exported yet, or an object is damaged;
 130 interrupted.
@@ -43,16 +47,38 @@ Exit codes: 0 done; 1 internal fault or the store is away; 2 usage; 4 nothing wa
 Example: roadcomb-iceberg --data out/datasets`
 
 type cli struct {
-	Data     string           `help:"Folder with snapshot.json, as roadcomb process writes it (DIR/datasets); empty for the lake bucket." type:"existingdir" placeholder:"DIR"`
-	S3       string           `name:"s3" help:"Object store: http(s)://host:port of any S3 server." default:"http://127.0.0.1:9000" env:"ROADCOMB_S3" placeholder:"URL"`
-	S3Key    string           `name:"s3-key" help:"Access key of the object store; empty for the one in --home." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
-	S3Secret survey.Secret    `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
-	S3Region string           `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
-	S3Prefix string           `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
-	Home     string           `help:"Data folder of the network, whose secrets.json has the keys of the embedded store." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
-	Every    time.Duration    `help:"Look for a new snapshot this often, and go on until stopped; 0 means once." env:"ROADCOMB_ICEBERG_EVERY"`
-	Key      string           `help:"Ed25519 key (base64) that snapshots must be signed with, as roadcomb datasets key prints it." env:"ROADCOMB_ICEBERG_KEY" placeholder:"KEY"`
-	Version  kong.VersionFlag `help:"Print the version."`
+	Data     string        `help:"Folder with snapshot.json, as roadcomb process writes it (DIR/datasets); empty for the lake bucket." type:"existingdir" placeholder:"DIR"`
+	S3       string        `name:"s3" help:"Object store: http(s)://host:port of any S3 server." default:"http://127.0.0.1:9000" env:"ROADCOMB_S3" placeholder:"URL"`
+	S3Key    string        `name:"s3-key" help:"Access key of the object store; empty for the one in --home." env:"ROADCOMB_S3_KEY" placeholder:"KEY"`
+	S3Secret survey.Secret `name:"s3-secret" help:"Secret key of the object store." env:"ROADCOMB_S3_SECRET" placeholder:"SECRET"`
+	S3Region string        `name:"s3-region" help:"Region of the object store." default:"us-east-1" env:"ROADCOMB_S3_REGION"`
+	S3Prefix string        `name:"s3-prefix" help:"Put before bucket names." env:"ROADCOMB_S3_PREFIX"`
+	Home     string        `help:"Data folder of the network, whose secrets.json has the keys of the embedded store." default:"data" env:"ROADCOMB_HOME" type:"path" placeholder:"DIR"`
+	Every    time.Duration `help:"Look for a new snapshot this often, and go on until stopped; 0 means once." env:"ROADCOMB_ICEBERG_EVERY"`
+	Key      string        `help:"Ed25519 key (base64) that snapshots must be signed with, as roadcomb datasets key prints it." env:"ROADCOMB_ICEBERG_KEY" placeholder:"KEY"`
+
+	Sync syncCmd `cmd:"" default:"1" help:"Make the tables those of the current snapshot; what it does without a command."`
+	clidoc.Verbs
+	Version versionCmd `cmd:"" help:"Print version and build information."`
+}
+
+// environ is what a verb needs from outside.
+type environ struct {
+	ctx    context.Context
+	c      *cli
+	stdout io.Writer
+	log    *slog.Logger
+}
+
+type syncCmd struct{}
+
+func (syncCmd) Run(e environ) error { return e.c.run(e.ctx, e.stdout, e.log) }
+
+type versionCmd struct{}
+
+func (versionCmd) Run(e environ) error {
+	_, err := fmt.Fprintf(e.stdout, "roadcomb-iceberg %s\n%s, %s/%s, revision %s\n", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH, clidoc.Revision(Commit))
+	return err
 }
 
 type exited struct{}
@@ -67,16 +93,17 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) (code int
 			}
 		}
 	}()
+	var kctx *kong.Context
 	k, err := kong.New(&c, kong.Name("roadcomb-iceberg"), kong.Description(help), kong.Writers(stdout, stderr), kong.Vars{"version": Version},
-		kong.Exit(func(n int) { code = n; panic(exited{}) }))
+		kong.Exit(func(n int) { code = n; panic(exited{}) }), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
 	if err == nil {
-		_, err = k.Parse(args)
+		kctx, err = k.Parse(args)
 	}
 	if err != nil {
 		fmt.Fprintf(stderr, "roadcomb-iceberg: %v\nSee roadcomb-iceberg --help.\n", err)
 		return ExitUsage
 	}
-	err = c.run(ctx, stdout, slog.New(slog.NewTextHandler(stderr, nil)))
+	err = kctx.Run(environ{ctx, &c, stdout, slog.New(slog.NewTextHandler(stderr, nil))})
 	switch {
 	case err == nil:
 		return ExitOK

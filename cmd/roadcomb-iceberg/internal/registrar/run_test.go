@@ -51,6 +51,8 @@ func TestExitCodesSayWhatIsWrong(t *testing.T) {
 		"no snapshot":          {[]string{"--data", t.TempDir()}, registrar.ExitInput, "snapshot.json"},
 		"of the future":        {[]string{"--data", write([]byte(`{"format":"roadcomb-snapshot/9"}`), nil)}, registrar.ExitInput, "newer roadcomb"},
 		"a file that is gone":  {[]string{"--data", write(lost, nil)}, registrar.ExitInput, "frames/v1/x.parquet"},
+		"by its name":          {[]string{"sync", "--data", signed, "--key", public}, registrar.ExitOK, ""},
+		"a verb that is none":  {[]string{"sink"}, registrar.ExitUsage, "sync"},
 		"a key that is none":   {[]string{"--data", signed, "--key", "x"}, registrar.ExitInput, "--key"},
 		"a folder that is not": {[]string{"--data", filepath.Join(signed, "nowhere")}, registrar.ExitUsage, "nowhere"},
 		"no keys of the store": {[]string{"--home", signed}, registrar.ExitInput, "ROADCOMB_S3_KEY"},
@@ -77,5 +79,20 @@ func TestItGoesOnUntilStopped(t *testing.T) {
 	stop()
 	if code := <-done; code != registrar.ExitOK {
 		t.Errorf("exit %d", code)
+	}
+}
+
+func TestItDocumentsItself(t *testing.T) {
+	for verb, want := range map[string]string{
+		"version":         "revision ",
+		"man":             `roadcomb-iceberg \- Register a network's datasets as Apache Iceberg tables` + "\n",
+		"completion bash": "--every",
+		"completion zsh":  "#compdef roadcomb-iceberg\n",
+		"completion fish": "-l every -r",
+	} {
+		var out, errs bytes.Buffer
+		if code := registrar.Run(t.Context(), strings.Fields(verb), &out, &errs); code != registrar.ExitOK || !strings.Contains(out.String(), want) {
+			t.Errorf("%s: exit %d: %s%s", verb, code, &out, &errs)
+		}
 	}
 }

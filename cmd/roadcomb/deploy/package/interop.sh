@@ -16,15 +16,23 @@ for p in $(dpkg-deb -f "$deb" Depends | tr -d ' ' | tr ',' '\n'); do
 done
 dpkg -x "$deb" "$tmp/root"
 for f in opt/roadcomb/roadcomb opt/roadcomb/roadcomb-iceberg opt/roadcomb/libonnxruntime.so.1 lib/systemd/system/roadcomb-work@.service lib/systemd/system/roadcomb-tick.timer \
-  usr/share/man/man1/roadcomb.1.gz usr/share/bash-completion/completions/roadcomb usr/share/zsh/vendor-completions/_roadcomb usr/share/fish/vendor_completions.d/roadcomb.fish usr/share/doc/roadcomb/copyright etc/roadcomb/roadcomb.env; do
+  usr/share/doc/roadcomb/copyright etc/roadcomb/roadcomb.env; do
   [ -s "$tmp/root/$f" ] || fail "it lacks $f"
 done
-[ "$(readlink "$tmp/root/usr/bin/roadcomb")" = /opt/roadcomb/roadcomb ] || fail "usr/bin/roadcomb leads elsewhere"
 [ "$(stat -c %a "$tmp/root/etc/roadcomb/roadcomb.env")" = 600 ] || fail "strangers can read roadcomb.env"
 [ -z "$(find "$tmp/root" -perm /022 ! -type l)" ] || fail "others may write: $(find "$tmp/root" -perm /022 ! -type l)"
-[ "$(gzip -dc "$tmp/root/usr/share/man/man1/roadcomb.1.gz" | grep -c process)" -gt 0 ] || fail "the manual page says nothing"
-head -n 1 "$tmp/root/usr/share/zsh/vendor-completions/_roadcomb" | grep -qx '#compdef roadcomb' || fail "zsh would not find its completion"
-bash -n "$tmp/root/usr/share/bash-completion/completions/roadcomb" || fail "the completion is no script"
+mkdir "$tmp/archive"; tar -C "$tmp/archive" --strip-components=1 -xzf "$tmp"/out/*.tar.gz
+for p in roadcomb:process roadcomb-iceberg:every; do
+  word=${p#*:} p=${p%:*} share=$tmp/root/usr/share
+  [ "$(readlink "$tmp/root/usr/bin/$p")" = "/opt/roadcomb/$p" ] || fail "usr/bin/$p leads elsewhere"
+  [ "$(gzip -dc "$share/man/man1/$p.1.gz" | grep -c "$word")" -gt 0 ] || fail "the manual page of $p says nothing of $word"
+  gzip -dc "$share/man/man1/$p.1.gz" | cmp - "$tmp/archive/$p.1" || fail "the archive has another manual page of $p"
+  head -n 1 "$share/zsh/vendor-completions/_$p" | grep -qx "#compdef $p" || fail "zsh would not find the completion of $p"
+  grep -q "^complete -c $p .*$word" "$share/fish/vendor_completions.d/$p.fish" || fail "fish completes nothing of $p"
+  completed=$(bash -c '. "$1"; COMP_WORDS=("$2" "$3"); COMP_CWORD=1; "_$2"; printf "%s\n" "${COMPREPLY[@]}"' bash "$share/bash-completion/completions/$p" "$p" ver) || fail "the completion of $p is no script"
+  [ "$completed" = version ] || fail "bash completes '$p ver' to '$completed'"
+  for f in "$p.bash" "_$p" "$p.fish"; do [ -s "$tmp/archive/completions/$f" ] || fail "the archive lacks completions/$f"; done
+done
 mkdir "$tmp/elsewhere"; cd "$tmp/elsewhere"
 env -i HOME="$tmp" PATH=/usr/bin:/bin "$tmp/root/opt/roadcomb/roadcomb" doctor --json --home "$tmp/data" --listen 127.0.0.1:0 --s3-listen 127.0.0.1:0 --flight= >"$tmp/doctor.json" ||
   fail "doctor: $(cat "$tmp/doctor.json")"
