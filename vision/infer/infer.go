@@ -109,6 +109,11 @@ func Open(library string) (*Runtime, error) {
 		return nil, survey.Errorf(survey.Conflict, "ONNX Runtime is already loaded from %s, not %s", e.library, library)
 	}
 	if e.users == 0 {
+		// The official builds since 1.29 tell their makers of each session: an id of the machine, hashes of the models, their
+		// files' names. Whoever runs this program was never asked. The library looks at this when its environment is made.
+		if err := os.Setenv("ORT_DISABLE_TELEMETRY", "1"); err != nil {
+			return nil, fmt.Errorf("ONNX Runtime's telemetry cannot be turned off: %w", err)
+		}
 		ort.SetSharedLibraryPath(library)
 		if err := ort.InitializeEnvironment(ort.WithLogLevelError()); err != nil {
 			return nil, fmt.Errorf("%w: %s: %w", ErrNoLibrary, library, err)

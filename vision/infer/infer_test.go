@@ -3,8 +3,10 @@ package infer_test
 import (
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/roadcomb/roadcomb/vision/infer"
 	"github.com/roadcomb/roadcomb/vision/models"
@@ -92,5 +94,29 @@ func TestAMissingLibraryIsNamed(t *testing.T) {
 	t.Setenv(infer.LibraryEnv, filepath.Join(t.TempDir(), "absent.so"))
 	if _, err := infer.FindLibrary(); !errors.Is(err, infer.ErrNoLibrary) {
 		t.Fatal(err)
+	}
+}
+
+// ONNX Runtime's telemetry keeps the machine's id and a log in the folder for passing files, and in a home folder; it keeps
+// quiet by itself where the environment looks like continuous integration, so that the child process gets another.
+func TestTheLibraryTellsNobody(t *testing.T) {
+	if os.Getenv("INFER_CHILD") != "" {
+		session(t)
+		time.Sleep(200 * time.Millisecond) // it writes from a thread of its own
+		return
+	}
+	library, err := infer.FindLibrary()
+	if err != nil {
+		runtime(t) // skips, or fails
+	}
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0], "-test.run=^TestTheLibraryTellsNobody$", "-test.v")
+	cmd.Env = []string{"INFER_CHILD=1", "ROADCOMB_SHARED_REQUIRED=1", infer.LibraryEnv + "=" + library, "HOME=" + dir, "TMPDIR=" + dir, "PATH=/usr/bin:/bin"}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if files, err := os.ReadDir(dir); err != nil || len(files) > 0 {
+		t.Error("it wrote", files, err)
 	}
 }
