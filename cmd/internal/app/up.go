@@ -16,6 +16,7 @@ import (
 	"github.com/roadcomb/roadcomb/ingest/upload"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/httpx"
+	"github.com/roadcomb/roadcomb/pkg/priority"
 	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/synth"
@@ -373,7 +374,10 @@ func (s settings) outside(verb string) error {
 	return nil
 }
 
-type workCmd struct{ settings }
+type workCmd struct {
+	settings
+	Nice int `help:"How nice workers are to the other processes of their machine, 0 to 19: nobody waits for a picture as somebody waits for an answer. Costs nothing where there are no others." default:"10" env:"ROADCOMB_NICE"`
+}
 
 func (workCmd) Help() string {
 	return "Start as many as there are machines. Stop with Ctrl-C: running jobs finish, or run again elsewhere."
@@ -382,6 +386,9 @@ func (workCmd) Help() string {
 func (c *workCmd) Run(ctx context.Context, e *environ) error {
 	if err := c.outside("work"); err != nil {
 		return err
+	}
+	if err := priority.Yield(c.Nice); err != nil { // a sandbox may forbid it
+		e.log.Warn("workers do not give way to other processes", "err", err)
 	}
 	return withPlatform(ctx, c.settings, e, func(p *platform) error {
 		stop, err := p.startWorkers(ctx, time.Second)
