@@ -74,6 +74,7 @@ type server struct {
 	Deps
 	perDriver *httpx.Limiter
 	waiting   atomic.Int64 // long polls
+	waits     waits
 }
 
 // Register adds the operations under /v1 to the API.
@@ -88,7 +89,7 @@ func Register(_ httpx.Mux, api huma.API, d Deps) {
 		d.Drivers = drivers.New(d.DB, drivers.Config{Clock: d.Clock})
 	}
 	d.Limits = d.Limits.withDefaults()
-	s := &server{Deps: d}
+	s := &server{Deps: d, waits: waits{db: d.DB}}
 	s.perDriver = &httpx.Limiter{Rate: d.Limits.Rate, Burst: d.Limits.Burst, Name: "driver"}
 	s.contributorRoutes(api)
 	s.uploadRoutes(api)

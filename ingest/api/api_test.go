@@ -623,6 +623,59 @@ func TestALongPollAnswersWhenSomethingChanges(t *testing.T) {
 	}
 }
 
+func TestALongPollIsNotAnsweredForEveryMoveOfTheQueue(t *testing.T) {
+	s := newSite(t, api.Limits{})
+	before, u := s.deliver("alice", "x"), s.deliver("alice", "y")
+	path := "/v1/uploads/" + string(u.ID)
+	s.must("alice", "GET", path, nil, &u)
+	if u.Queue == nil || u.Queue.Ahead != 1 {
+		t.Fatalf("%+v", u)
+	}
+	if _, err := s.db.Exec(t.Context(), `UPDATE uploads SET state = 'settled' WHERE id = $1`, string(before.ID)); err != nil {
+		t.Fatal(err)
+	}
+	var v api.Upload
+	began := time.Now()
+	s.must("alice", "GET", path+"?wait=1&since="+u.Version, nil, &v)
+	if d := time.Since(began); d < time.Second {
+		t.Errorf("answered after %s though only the queue moved", d)
+	}
+	if v.Version == u.Version || v.Queue == nil || v.Queue.Ahead != 0 { // and in the end it is told
+		t.Errorf("%+v, before %+v", v, u)
+	}
+
+	// What concerns the upload itself is told at once: a part of it that vision has done.
+	for _, q := range []string{
+		`INSERT INTO drives (id, upload_id, contributor_id, device_id, state, started_at, ended_at, received_at, frames, parts, distance_mm, manifest_sha256)
+			SELECT 'd', id, contributor_id, '', 'new', 0, 0, 0, 2, 2, 0, '' FROM uploads WHERE id = $1`,
+		`INSERT INTO drive_parts (drive_id, part) SELECT 'd', 0 FROM uploads WHERE id = $1`,
+		`INSERT INTO drive_parts (drive_id, part) SELECT 'd', 1 FROM uploads WHERE id = $1`,
+		`UPDATE uploads SET state = 'ingested' WHERE id = $1`,
+	} {
+		if _, err := s.db.Exec(t.Context(), q, string(u.ID)); err != nil {
+			t.Fatal(q, err)
+		}
+	}
+	s.must("alice", "GET", path, nil, &v)
+	if v.Queue == nil || v.Queue.Left != 2 {
+		t.Fatalf("%+v", v)
+	}
+	got := make(chan api.Upload)
+	began = time.Now()
+	go func() {
+		var w api.Upload
+		s.must("alice", "GET", path+"?wait=60&since="+v.Version, nil, &w)
+		got <- w
+	}()
+	time.Sleep(300 * time.Millisecond)
+	if _, err := s.db.Exec(t.Context(), `UPDATE drive_parts SET done_run = 0 WHERE part = 0`); err != nil {
+		t.Fatal(err)
+	}
+	if w := <-got; w.Queue == nil || w.Queue.Left != 1 || time.Since(began) > 9*time.Second { // else it waited for the news
+		t.Errorf("%+v after %s", w, time.Since(began))
+	}
+}
+
 func TestSignedManifestsAreCheckedAndBadOnesNeverTakenAsUnsigned(t *testing.T) {
 	s := newSite(t, api.Limits{})
 	_, key, err := ed25519.GenerateKey(nil)

@@ -189,7 +189,9 @@ func (s *server) place(ctx context.Context, u *Upload) error {
 	if u.Queue != nil {
 		q = *u.Queue
 	}
-	u.Version = survey.HashOf(fmt.Appendf(nil, "%s %v %v %d %d", u.State, u.Counts, q, u.Drives, u.FailedJobs)).String()[:16]
+	// The first half changes when it gets on, the second also with its place in the queue; see newer.
+	u.Version = survey.HashOf(fmt.Appendf(nil, "%s %v %d %d %d", u.State, u.Counts, q.Left, u.Drives, u.FailedJobs)).String()[:8] +
+		survey.HashOf(fmt.Appendf(nil, "%v", q)).String()[:8]
 	return nil
 }
 
@@ -229,34 +231,69 @@ func (s *server) listUploads(ctx context.Context, c *contributor, in *Page) (*up
 	return out, nil
 }
 
-// A long poll looks again after pollEvery for each one that waits on this server, and at least after pollLeast: all of
-// them together look a hundred times a second, however many drivers wait.
-const pollLeast, pollEvery = 100 * time.Millisecond, 10 * time.Millisecond
+// A long poll looks after pollLeast whether its upload got on, or after pollEvery for each one that waits on this server, so
+// that all of them together look two hundred times a second, in memory, however many drivers wait.
+const pollLeast, pollEvery = 100 * time.Millisecond, 5 * time.Millisecond
+
+// newsEvery is how often the database is asked for a waiting upload that did not get on: its place in the queue changes with
+// every batch that anybody's drive has done, and nobody is helped by hearing each.
+const newsEvery = 10 * time.Second
 
 func (s *server) getUpload(ctx context.Context, c *contributor, in *struct {
 	ByID
 	Wait  int    `query:"wait" minimum:"0" maximum:"60" doc:"Seconds to wait for a change; the server may answer earlier."`
 	Since string `query:"since" maxLength:"16" doc:"The version known."`
 }) (*struct{ Body Upload }, error) {
+	id := survey.UploadID(in.ID)
 	end := time.Now().Add(min(time.Duration(in.Wait)*time.Second, s.Limits.MaxWait))
 	if in.Wait > 0 {
 		s.waiting.Add(1)
 		defer s.waiting.Add(-1)
 	}
-	for {
-		u, err := s.upload(ctx, c, survey.UploadID(in.ID))
+	for first := true; ; first = false {
+		var m mark
+		var err error
+		if in.Wait > 0 { // before the upload is read, so that no change falls between
+			if m, err = s.waits.look(ctx, id); err != nil {
+				return nil, err
+			}
+		}
+		u, err := s.upload(ctx, c, id)
 		if err != nil {
 			return nil, err
 		}
-		if in.Wait == 0 || u.Version != in.Since || !time.Now().Before(end) {
+		now := time.Now()
+		moved := u.Version != in.Since
+		if first && moved && !newer(u.Version, in.Since) {
+			moved = false // only its place in the queue: the client heard of it a moment ago
+		}
+		if in.Wait == 0 || moved || !now.Before(end) {
 			return &struct{ Body Upload }{u}, nil
 		}
-		select {
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		case <-time.After(min(max(pollLeast, time.Duration(s.waiting.Load())*pollEvery), time.Until(end)+time.Millisecond)):
+		for news := now.Add(newsEvery); ; {
+			left := min(time.Until(end), time.Until(news))
+			if left <= 0 {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(min(max(pollLeast, time.Duration(s.waiting.Load())*pollEvery), left+time.Millisecond)):
+			}
+			is, err := s.waits.look(ctx, id)
+			if err != nil {
+				return nil, err
+			}
+			if is != m || is == (mark{}) { // it got on, or is not among those that wait for work
+				break
+			}
 		}
 	}
+}
+
+// newer reports whether an upload got on between two versions; else only its place in the queue changed.
+func newer(version, since string) bool {
+	return len(since) != len(version) || version[:len(version)/2] != since[:len(since)/2]
 }
 
 func (s *server) listFiles(ctx context.Context, c *contributor, in *struct {
