@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -35,9 +36,12 @@ type Target struct {
 	Server string // base URL; this machine only
 	// Account gives the plan's contributor i; it is asked before each of their drives, also side by side.
 	Account  func(ctx context.Context, i int) (Account, error)
-	Parallel int           // drives sent and waited for at a time; 0 means 16
-	Rate     float64       // drives begun a second; 0 means as fast as Parallel allows
-	Dir      string        // where frames lie while they are sent; "" means the system's folder of temporary files
+	Parallel int     // drives sent and waited for at a time; 0 means 16
+	Rate     float64 // drives begun a second; 0 means as fast as Parallel allows
+	Dir      string  // where frames lie while they are sent; "" means the system's folder of temporary files
+	// Ahead renders all drives before the first begins, as cards have been recorded before they are uploaded, so that the
+	// processors' time for it is not taken from the network while it is measured; else each is rendered when it begins.
+	Ahead    bool
 	Patience time.Duration // see upload.Client; 0 means its default
 	// Crash, when not nil, is asked before each try of a drive for a channel that, when closed, ends the uploader in
 	// the middle; it then starts again, as a driver's app would.
@@ -186,6 +190,12 @@ func Run(ctx context.Context, p *Plan, t Target) (Summary, error) {
 			return s.sum, err
 		}
 	}
+	if t.Ahead {
+		if err := s.render(ctx); err != nil {
+			return s.sum, err
+		}
+		defer os.RemoveAll(s.ready)
+	}
 	began := time.Now()
 	for _, part := range [][]Drive{p.First, p.Second} {
 		if err := s.all(ctx, part); err != nil {
@@ -197,9 +207,10 @@ func Run(ctx context.Context, p *Plan, t Target) (Summary, error) {
 
 // session is a run in progress.
 type session struct {
-	p   *Plan
-	t   Target
-	rec *recorder
+	p     *Plan
+	t     Target
+	rec   *recorder
+	ready string // folder of drives that were rendered ahead
 
 	mu    sync.Mutex
 	sum   Summary
@@ -248,19 +259,48 @@ func (s *session) all(ctx context.Context, drives []Drive) error {
 	return ctx.Err()
 }
 
+// render writes all drives.
+func (s *session) render(ctx context.Context) error {
+	dir, err := os.MkdirTemp(s.t.Dir, "drives-")
+	if err != nil {
+		return survey.Errorf(survey.Unavailable, "folder of drives: %w", err)
+	}
+	g, gctx := errgroup.WithContext(ctx)
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for _, part := range [][]Drive{s.p.First, s.p.Second} {
+		for i := range part {
+			g.Go(func() error {
+				if gctx.Err() != nil {
+					return gctx.Err()
+				}
+				return part[i].Write(filepath.Join(dir, part[i].ID))
+			})
+		}
+	}
+	if err := g.Wait(); err != nil {
+		os.RemoveAll(dir)
+		return err
+	}
+	s.ready = dir
+	return nil
+}
+
 // one sends a drive and compares what became of it with the truth.
 func (s *session) one(ctx context.Context, d *Drive) Outcome {
 	o := Outcome{Drive: d.ID}
-	tmp, err := os.MkdirTemp(s.t.Dir, "drive-")
-	if err != nil {
-		o.Err = err.Error()
-		return o
-	}
-	defer os.RemoveAll(tmp)
-	dir := filepath.Join(tmp, d.ID) // its name is part of the files' names
-	if err := d.Write(dir); err != nil {
-		o.Err = err.Error()
-		return o
+	dir := filepath.Join(s.ready, d.ID) // its name is part of the files' names
+	if s.ready == "" {
+		tmp, err := os.MkdirTemp(s.t.Dir, "drive-")
+		if err != nil {
+			o.Err = err.Error()
+			return o
+		}
+		defer os.RemoveAll(tmp)
+		dir = filepath.Join(tmp, d.ID)
+		if err := d.Write(dir); err != nil {
+			o.Err = err.Error()
+			return o
+		}
 	}
 	account, err := s.t.Account(ctx, d.Account)
 	if err != nil {

@@ -45,6 +45,7 @@ type Config struct {
 	Log     io.Writer
 
 	metrics bool // serve and workers answer /metrics
+	direct  bool // no links between the processes that could be cut: they would take the processors' time from what is measured
 }
 
 // Report is what happened and what was found.
@@ -233,19 +234,26 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	if n.front, err = newS3Front(storeAddr); err != nil {
 		return n, err
 	}
-	link := func(who, to, what string) *link {
+	s3Addr := n.front.addr
+	if cfg.direct {
+		s3Addr = storeAddr
+	}
+	reach := func(who, to, what string) string {
+		if cfg.direct {
+			return to
+		}
 		k, e := newLink(to)
 		if e != nil {
 			err = errors.Join(err, e)
-			return &link{}
+			return to
 		}
 		n.links[who+">"+what] = k
-		return k
+		return k.addr
 	}
-	public := link("drivers", n.front.addr, "s3")
+	public := reach("drivers", s3Addr, "s3")
 	shared := func(who string) []string {
-		return append([]string{"--home", home, "--state", pg.url(link(who, pgAddr, "pg").addr, database), "--s3", "http://" + link(who, n.front.addr, "s3").addr,
-			"--s3-public", "http://" + public.addr, "--s3-key", n.secrets.Key, "--s3-secret", n.secrets.Secret, "--models", n.models,
+		return append([]string{"--home", home, "--state", pg.url(reach(who, pgAddr, "pg"), database), "--s3", "http://" + reach(who, s3Addr, "s3"),
+			"--s3-public", "http://" + public, "--s3-key", n.secrets.Key, "--s3-secret", n.secrets.Secret, "--models", n.models,
 			"--rehearse", monday.Add(week).Format(time.RFC3339), "--clock-file", filepath.Join(n.dir, "clock")}, n.alike()...)
 	}
 	servePort, e := freePort()
@@ -253,7 +261,7 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 		return n, err
 	}
 	serveAddr := fmt.Sprintf("127.0.0.1:%d", servePort)
-	n.api = "http://" + link("drivers", serveAddr, "api").addr
+	n.api = "http://" + reach("drivers", serveAddr, "api")
 	observed := func(who string, args []string) []string {
 		if !cfg.metrics {
 			return args

@@ -16,7 +16,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/roadcomb/roadcomb/benchmarks/fleet"
 )
@@ -48,7 +51,7 @@ type SoakReport struct {
 	Drives     int                `json:"drives"`
 	Failed     int                `json:"failed"`
 	Wrong      int                `json:"wrong"`
-	API        fleet.Quantiles    `json:"api_ms"` // of the last plan
+	API        fleet.Quantiles    `json:"api_ms"` // of the plan whose p99 was the highest; plans are of soakDrives
 	Routes     []fleet.RouteStats `json:"routes"` // likewise
 	CPU        map[string]float64 `json:"cpu_s"`  // processor time of the soak by process; "clients" are the simulator's
 	Trends     []Trend            `json:"trends"`
@@ -72,6 +75,9 @@ type Overload struct {
 // soakDrives is how many drives one plan of a soak holds, unless the Config says.
 const soakDrives = 40
 
+// soakShare of what the network can do is what it must bear for long.
+const soakShare = 0.8
+
 // Soak measures what the network can do, drives it at four fifths of that for the given time while it samples what the
 // processes hold, judges that flat, and ends with a burst that must be shed and recovered from.
 func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) {
@@ -88,8 +94,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	defer end()
 	seed := cfg.Seed << 20
 	drive := func(parallel int, rate float64) (fleet.Summary, error) {
-		seed++
-		return fleet.Run(ctx, n.fleet(seed), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: parallel, Rate: rate, Dir: n.dir})
+		return fleet.Run(ctx, n.fleet(atomic.AddUint64(&seed, 1)), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: parallel, Rate: rate, Dir: n.dir})
 	}
 	// The first plan warms everything up.
 	for range 2 {
@@ -99,7 +104,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 		}
 		r.Capacity = float64(s.Frames) / s.Seconds
 	}
-	r.Rate = 0.8 * r.Capacity
+	r.Rate = soakShare * r.Capacity
 	n.say("capacity %.1f frames/s; soaking at %.1f for %s", r.Capacity, r.Rate, d)
 
 	began := time.Now()
@@ -120,18 +125,36 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 			}
 		}
 	})
-	for time.Since(began) < d && ctx.Err() == nil {
-		s, err := drive(64, r.Rate/float64(cfg.Frames))
-		if err != nil {
-			stop()
-			wg.Wait()
-			return r, err
+	// A plan begins when the last drive of the one before sets out, not when it has its verdicts: the load never pauses.
+	drives := r.Rate / float64(cfg.Frames) // a second
+	each := time.Duration(float64(cfg.Drivers) / drives * float64(time.Second))
+	var all errgroup.Group
+	var mu sync.Mutex
+	for i := 0; time.Duration(i)*each < d && ctx.Err() == nil; i++ {
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Until(began.Add(time.Duration(i) * each))):
 		}
-		r.Drives, r.Failed, r.Wrong, r.Routes = r.Drives+s.Drives, r.Failed+s.Failed, r.Wrong+s.Wrong, s.Routes
-		r.API = s.API
+		all.Go(func() error {
+			s, err := drive(64, drives)
+			mu.Lock()
+			defer mu.Unlock()
+			r.Drives, r.Failed, r.Wrong = r.Drives+s.Drives, r.Failed+s.Failed, r.Wrong+s.Wrong
+			if s.API.P99 >= r.API.P99 {
+				r.API, r.Routes = s.API, s.Routes
+			}
+			return err
+		})
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Until(began.Add(d))):
 	}
 	stop()
 	wg.Wait()
+	if err := all.Wait(); err != nil {
+		return r, err
+	}
 	if r.Failed > 0 || r.Wrong > 0 {
 		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed, %d verdicts are wrong", r.Failed, r.Wrong))
 	}
@@ -173,8 +196,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 			o.Full += rt.Statuses["503"]
 		}
 	}
-	seed++
-	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 1, Dir: n.dir})
+	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed + 1, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 1, Dir: n.dir})
 	if err != nil {
 		return r, err
 	}
@@ -201,6 +223,7 @@ func alone(ctx context.Context, cfg Config, name string) (n *network, end func()
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, nil, err
 	}
+	cfg.direct = true
 	models := filepath.Join(cfg.Dir, "models")
 	if err := fleet.WriteModels(models); err != nil {
 		return nil, nil, err
@@ -436,7 +459,7 @@ func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
 		return r, err
 	}
 	s, err := fleet.Run(ctx, plan(cfg.Seed+2, cfg.Drivers, each), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: cfg.Drivers,
-		Rate: float64(cfg.Drivers) / ramp.Seconds(), Dir: n.dir, Patience: time.Hour})
+		Rate: float64(cfg.Drivers) / ramp.Seconds(), Dir: n.dir, Ahead: true, Patience: time.Hour})
 	if err != nil {
 		return r, err
 	}
