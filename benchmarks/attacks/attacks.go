@@ -89,12 +89,12 @@ type fleet struct {
 	rules    rewards.Ruleset
 	n        int
 	// motion keeps the prints of recordings already looked at.
-	motion map[string][]int64
+	motion map[string]findings.Trace
 }
 
 // Run measures every attack against the same fleet. The same Config gives the same outcomes.
 func Run(c Config) ([]Outcome, error) {
-	f := fleet{Config: c.withDefaults(), motion: map[string][]int64{}, epoch: survey.EpochOf(start)}
+	f := fleet{Config: c.withDefaults(), motion: map[string]findings.Trace{}, epoch: survey.EpochOf(start)}
 	var err error
 	if f.rules, _, err = ruleset.For(f.epoch); err != nil {
 		return nil, err
@@ -432,11 +432,13 @@ func (f *fleet) close(rs []recording) (rewards.Result, error) {
 			motion = findings.Motion(frames)
 			f.motion[key] = motion
 		}
-		shared, same := map[int]int{}, map[int]int{}
-		for _, p := range motion {
+		shared, same := map[int][]int64{}, map[int]int{}
+		for _, p := range motion.Sought() {
 			for _, o := range prints[p] {
-				shared[o]++
+				shared[o] = append(shared[o], p)
 			}
+		}
+		for _, p := range motion.Prints {
 			prints[p] = append(prints[p], n)
 		}
 		for _, fr := range frames {
@@ -445,8 +447,8 @@ func (f *fleet) close(rs []recording) (rewards.Result, error) {
 			}
 			places[fr.Point] = append(places[fr.Point], n)
 		}
-		for o, k := range shared {
-			add(findings.Moved(in.Drives[o].ID, k, len(motion)))
+		for o, ps := range shared {
+			add(motion.Moved(in.Drives[o].ID, ps))
 		}
 		for o, k := range same {
 			add(findings.Repeated(in.Drives[o].ID, k, len(frames)))

@@ -3,6 +3,7 @@ package attacks
 import (
 	"fmt"
 
+	"github.com/roadcomb/roadcomb/ingest/findings"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/rewards"
 	"github.com/roadcomb/roadcomb/rewards/ruleset"
@@ -39,7 +40,7 @@ func Newcomers(t Town) ([]Wait, error) {
 	def(&t.Sponsored, t.Newcomers/4)
 	def(&t.Looks, 3)
 	def(&t.Weeks, 12)
-	f := fleet{Config: Config{Seed: t.Seed, Meters: 2000}.withDefaults(), motion: map[string][]int64{}}
+	f := fleet{Config: Config{Seed: t.Seed, Meters: 2000}.withDefaults(), motion: map[string]findings.Trace{}}
 	id := func(i int) string { return fmt.Sprintf("newcomer%02d", i) }
 	for i := range t.Sponsored {
 		f.sponsors = append(f.sponsors, rewards.Sponsorship{Newcomer: survey.ContributorID(id(i)), Sponsor: survey.ContributorID(fmt.Sprintf("friend%02d", i))})

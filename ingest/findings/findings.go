@@ -6,9 +6,7 @@
 package findings
 
 import (
-	"hash/fnv"
 	"math"
-	"slices"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -98,63 +96,6 @@ func Rounded(frames []survey.Frame) bool {
 		}
 	}
 	return false
-}
-
-// window is how many steps make a print.
-const window = 8
-
-// printsKept bounds the prints of a drive; they are the smallest, so that two drives keep the same ones of what they
-// share (Broder's min-wise sampling).
-const printsKept = 64
-
-// Motion gives prints of a drive's motion that do not change when it is moved to another place or time: hashes over
-// eight steps of time (0.1 s), length (0.1 m) and turn (1°). Even motion, such as a drawn straight line at a constant
-// speed, gives none: it tells nothing apart. Sorted, without repeats, at most 64.
-func Motion(frames []survey.Frame) []int64 {
-	type step struct{ dt, d, turn int64 }
-	var steps []step
-	var last geo.BearingDeg
-	for i := 1; i < len(frames); i++ {
-		a, b := frames[i-1], frames[i]
-		br := geo.Bearing(a.Point, b.Point)
-		turn := math.Mod(float64(br-last)+540, 360) - 180
-		if i == 1 {
-			turn = 0
-		}
-		last = br
-		steps = append(steps, step{b.CapturedAt.Sub(a.CapturedAt).Round(100*time.Millisecond).Milliseconds() / 100,
-			int64(math.Round(float64(geo.Distance(a.Point, b.Point)) * 10)), int64(math.Round(turn))})
-	}
-	if len(steps) > 0 { // the first turn is not known
-		steps = steps[1:]
-	}
-	var out []int64
-	for i := 0; i+window <= len(steps); i++ {
-		w := steps[i : i+window]
-		distinct := map[step]bool{}
-		h := fnv.New64a()
-		for _, s := range w {
-			distinct[s] = true
-			for _, v := range []int64{s.dt, s.d, s.turn} {
-				h.Write([]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)})
-			}
-		}
-		if len(distinct) >= window-1 {
-			out = append(out, int64(h.Sum64()>>1))
-		}
-	}
-	slices.Sort(out)
-	out = slices.Compact(out)
-	return out[:min(len(out), printsKept)]
-}
-
-// Moved reports another drive that shares prints of motion: at least three, and a quarter of this one's.
-func Moved(other survey.DriveID, same, all int) (Finding, bool) {
-	if same < 3 || 4*same < all {
-		return Finding{}, false
-	}
-	return Finding{Kind: RepeatedMotion, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
-		Evidence: map[string]any{"prints": same, "of": all}}, true
 }
 
 // Moment is a device at a place and time.

@@ -38,51 +38,6 @@ func drive(seed uint64, n int, from geo.Point, start time.Time) []survey.Frame {
 
 var start = time.Date(2024, 5, 10, 2, 0, 0, 0, time.UTC)
 
-func shared(a, b []int64) (n int) {
-	for _, x := range a {
-		if slices.Contains(b, x) {
-			n++
-		}
-	}
-	return n
-}
-
-func TestMotionMovedInPlaceAndTimeIsKnownAgain(t *testing.T) {
-	p := geo.Point{Lat: 48, Lon: 11}
-	a := drive(1, 120, p, start)
-	b := drive(1, 120, p, start.AddDate(0, 2, 3))
-	for i := range b { // the same latitude: moved elsewhere to the east
-		b[i].Point.Lon += 3
-	}
-	pa, pb := findings.Motion(a), findings.Motion(b)
-	if len(pa) != 64 || shared(pa, pb) < 48 {
-		t.Fatalf("%d of %d prints shared", shared(pa, pb), len(pa))
-	}
-	if f, ok := findings.Moved("a", shared(pa, pb), len(pb)); !ok || f.Score < 700_000 {
-		t.Errorf("%+v", f)
-	}
-	if s := shared(pa, findings.Motion(drive(2, 120, p, start))); s != 0 {
-		t.Errorf("another drive shares %d prints", s)
-	}
-	half := findings.Motion(a[30:90])
-	if _, ok := findings.Moved("a", shared(pa, half), len(half)); !ok {
-		t.Errorf("half of it shares %d of %d", shared(pa, half), len(half))
-	}
-}
-
-func TestEvenMotionGivesNoPrints(t *testing.T) {
-	var fs []survey.Frame
-	for i := range 100 {
-		fs = append(fs, survey.Frame{Point: geo.Destination(geo.Point{Lat: 48, Lon: 11}, 0, geo.Meters(8*i)), CapturedAt: start.Add(time.Duration(i) * time.Second)})
-	}
-	if p := findings.Motion(fs); len(p) != 0 {
-		t.Fatalf("%d prints", len(p))
-	}
-	if len(findings.Motion(nil)) != 0 || len(findings.Motion(fs[:1])) != 0 {
-		t.Fatal("prints of nothing")
-	}
-}
-
 func TestASilentAccelerometerAtSpeed(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	var still, shaken, knocked []findings.Felt

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
+	"github.com/roadcomb/roadcomb/pkg/state"
 	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -167,6 +169,47 @@ func TestFindingsAboutReplaysAndImpossibleDrives(t *testing.T) {
 	if c := n.int(`SELECT COUNT(*) FROM frames WHERE state = 'pending'`); c != 90 {
 		t.Errorf("a finding cost frames: %d of 90", c)
 	}
+}
+
+func TestADriveMovedElsewhereIsFoundOnceAndTheSameEachTime(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		n := openOn(t, db)
+		n.contributor("c2")
+		// moving is 80 frames of uneven motion, some metres east of home and hours after the morning.
+		moving := func(seed uint64, east geo.Meters, later time.Duration, pictures int) map[string][]byte {
+			r := rand.New(rand.NewPCG(seed, 0))
+			out, p, at := map[string][]byte{}, home, morning.Add(later)
+			for i := range 80 {
+				q := geo.FromE7(geo.Destination(p, 90, east).E7())
+				out[fmt.Sprintf("drive/%04d.jpg", i)] = picture(pictures+i, q, at)
+				p = geo.Destination(p, geo.BearingDeg(30+20*r.Float64()), geo.Meters(7+3*r.Float64()))
+				at = at.Add(time.Duration(800+r.IntN(600)) * time.Millisecond)
+			}
+			return out
+		}
+		first := n.send("c1", moving(1, 0, 0, 0), survey.UploadOptions{})
+		n.ingest(first)
+		n.ingest(n.send("c1", moving(2, 0, 3*time.Hour, 1000), survey.UploadOptions{}))
+		again := n.send("c2", moving(1, 1500, 26*time.Hour, 2000), survey.UploadOptions{})
+		n.ingest(again)
+		kept := n.int(`SELECT COUNT(*) FROM trace_prints`)
+		if kept != 3*64 {
+			t.Errorf("%d prints are kept", kept)
+		}
+		found := func() string {
+			t.Helper()
+			if c := n.int(`SELECT COUNT(*) FROM findings WHERE kind = 'repeated_motion'`); c != 1 {
+				t.Fatalf("%d findings", c)
+			}
+			return n.text(`SELECT f.evidence FROM findings f JOIN drives d ON d.id = f.drive_id JOIN drives o ON o.id = f.subject
+				WHERE f.kind = 'repeated_motion' AND f.score_ppm > 800000 AND d.upload_id = $1 AND o.upload_id = $2`, string(again), string(first))
+		}
+		before := found()
+		n.ingest(again) // a job that comes twice
+		if after := found(); after != before || n.int(`SELECT COUNT(*) FROM trace_prints`) != kept {
+			t.Errorf("%s, then %s", before, after)
+		}
+	})
 }
 
 func TestArezzosClockIsAFinding(t *testing.T) {

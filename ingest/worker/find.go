@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -160,20 +161,11 @@ func (d *drive) against(ctx context.Context, tx *state.Tx, u upload) (out []find
 	for _, c := range same {
 		add(findings.Repeated(c.drive, c.n, len(d.frames)))
 	}
-	prints := findings.Motion(d.frames)
-	for _, p := range prints {
-		if _, err := tx.Exec(ctx, `INSERT INTO trace_prints (print, drive_id) VALUES ($1, $2) ON CONFLICT (print, drive_id) DO NOTHING`, p, string(d.drive.ID)); err != nil {
-			return nil, err
-		}
-	}
-	moved, err := counts(ctx, tx, `SELECT b.drive_id, COUNT(*) FROM trace_prints a JOIN trace_prints b ON b.print = a.print AND b.drive_id <> a.drive_id
-		WHERE a.drive_id = $1 GROUP BY b.drive_id ORDER BY b.drive_id`, string(d.drive.ID))
+	moved, err := d.moved(ctx, tx)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range moved {
-		add(findings.Moved(c.drive, c.n, len(prints)))
-	}
+	out = append(out, moved...)
 	// Frames with made-up times say nothing of where a device was.
 	if slices.Contains(d.drive.Flags, survey.FlagTimeAssumed) {
 		return out, nil
@@ -190,6 +182,60 @@ func (d *drive) against(ctx context.Context, tx *state.Tx, u upload) (out []find
 		add(findings.Apart(o.drive, a, b))
 	}
 	return out, err
+}
+
+// moved keeps the prints of the drive's motion, and compares it with what other drives kept.
+func (d *drive) moved(ctx context.Context, tx *state.Tx) (out []findings.Finding, err error) {
+	t := findings.Motion(d.frames)
+	if len(t.Prints) == 0 {
+		return nil, nil
+	}
+	var args []any
+	marks := make([]string, len(t.Prints))
+	for i, p := range t.Prints {
+		args, marks[i] = append(args, p, string(d.drive.ID)), fmt.Sprintf("($%d, $%d)", 2*i+1, 2*i+2)
+	}
+	if _, err := tx.Exec(ctx, `INSERT INTO trace_prints (print, drive_id) VALUES `+strings.Join(marks, ",")+` ON CONFLICT (print, drive_id) DO NOTHING`, args...); err != nil {
+		return nil, err
+	}
+	found := map[survey.DriveID][]int64{}
+	for chunk := range slices.Chunk(t.Sought(), printsAtOnce) {
+		if err := keptBy(ctx, tx, d.drive.ID, chunk, found); err != nil {
+			return nil, err
+		}
+	}
+	for _, o := range slices.Sorted(maps.Keys(found)) {
+		if f, ok := t.Moved(o, found[o]); ok {
+			out = append(out, f)
+		}
+	}
+	return out, nil
+}
+
+// printsAtOnce is how many prints one statement looks for.
+const printsAtOnce = 256
+
+// keptBy adds those of the prints, printsAtOnce at most, that drives other than d kept.
+func keptBy(ctx context.Context, tx *state.Tx, d survey.DriveID, prints []int64, found map[survey.DriveID][]int64) error {
+	args := []any{string(d)}
+	marks := make([]string, printsAtOnce) // filled up with the last print, so that the statement is always the same
+	for i := range marks {
+		args, marks[i] = append(args, prints[min(i, len(prints)-1)]), fmt.Sprintf("$%d", i+2)
+	}
+	rows, err := tx.Query(ctx, `SELECT drive_id, print FROM trace_prints WHERE drive_id <> $1 AND print IN (`+strings.Join(marks, ",")+`)`, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var o string
+		var p int64
+		if err := rows.Scan(&o, &p); err != nil {
+			return err
+		}
+		found[survey.DriveID(o)] = append(found[survey.DriveID(o)], p)
+	}
+	return rows.Err()
 }
 
 func (d *drive) moment(i int) findings.Moment {

@@ -291,7 +291,7 @@ func (t *Tx) Query(ctx context.Context, q string, args ...any) (Rows, error) {
 		r, err := t.p.Query(ctx, q, args...)
 		return pgRows{r}, away(err)
 	}
-	return t.s.QueryContext(ctx, q, args...)
+	return t.s.QueryContext(ctx, positional(q, len(args)), args...)
 }
 
 // QueryRow reads one row within the transaction.
