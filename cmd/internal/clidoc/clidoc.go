@@ -205,6 +205,9 @@ func Completion(w io.Writer, k *kong.Kong, shell string) error {
 			fmt.Fprintf(&b, "    %q) words=%q ;;\n", path, strings.Join(wordsOf(k.Model, c.node), " "))
 		}
 		fmt.Fprintf(&b, "  esac\n  COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n  [ ${#COMPREPLY[@]} -gt 0 ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n}\ncomplete -o filenames -F _%s %s\n", name, name)
+		if shell == "zsh" { // where zsh loaded this file as the function, that call is itself a request to complete
+			fmt.Fprintf(&b, "[ \"${funcstack[1]}\" != _%s ] || _bash_complete -o filenames -F _%s\n", name, name)
+		}
 	case "fish":
 		fmt.Fprintf(&b, "# Written by %s completion fish.\n", name)
 		for _, c := range commands(k.Model) {

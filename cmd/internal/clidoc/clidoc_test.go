@@ -84,7 +84,7 @@ func TestBashCompletesCommandsAndOptions(t *testing.T) {
 	}
 	for _, shell := range []string{"zsh", "fish"} {
 		b.Reset()
-		if err := clidoc.Completion(&b, demo(t), shell); err != nil || !strings.Contains(b.String(), "force") {
+		if err := clidoc.Completion(&b, demo(t), shell); err != nil || !strings.Contains(b.String(), "force") || strings.Contains(b.String(), "funcstack") != (shell == "zsh") {
 			t.Error(shell, err)
 		}
 	}

@@ -106,6 +106,7 @@ type service struct {
 	Command     []string
 	Environment map[string]string
 	EnvFile     []string `yaml:"env_file"`
+	Build       struct{ Args []string }
 	Ports       []string
 	NetworkMode string                                `yaml:"network_mode"`
 	ReadOnly    bool                                  `yaml:"read_only"`
@@ -154,6 +155,9 @@ func TestComposeRunsTheProgramAsItIs(t *testing.T) {
 		}
 		if !slices.Equal(s.EnvFile, []string{"roadcomb.env"}) || !s.ReadOnly {
 			t.Errorf("%s: env_file %v, read_only %v", name, s.EnvFile, s.ReadOnly)
+		}
+		if want := []string{"VERSION=${VERSION:-unknown}", "COMMIT=${COMMIT:-}"}; !slices.Equal(s.Build.Args, want) {
+			t.Errorf("%s: the image is built with %v", name, s.Build.Args)
 		}
 		words := s.Command
 		if slices.Contains(s.Entrypoint, "roadcomb-iceberg") {
@@ -330,13 +334,13 @@ func dockerfile(t *testing.T) (out [][2]string) {
 
 func TestTheDockerfileBuildsWhatIsInTheRepository(t *testing.T) {
 	const root = "../../.."
-	stages, workdir := map[string]bool{}, ""
-	var from []string
+	stages, workdir, built := map[string]bool{}, "", 0
+	var from, declared []string
 	for _, in := range dockerfile(t) {
 		args := strings.Fields(in[1])
 		switch in[0] {
 		case "FROM":
-			from = append(from, args[0])
+			from, declared = append(from, args[0]), nil // a build argument holds for its stage
 			if len(args) == 3 && args[1] == "AS" {
 				stages[args[2]] = true
 			} else if len(args) != 1 {
@@ -361,11 +365,7 @@ func TestTheDockerfileBuildsWhatIsInTheRepository(t *testing.T) {
 					t.Error(err)
 				}
 			}
-			for _, m := range regexp.MustCompile(`-X github\.com/roadcomb/roadcomb/(\S+)\.(\w+)=`).FindAllStringSubmatch(in[1], -1) {
-				if out, err := exec.Command("go", "doc", "./"+filepath.Join(root, m[1]), m[2]).CombinedOutput(); err != nil {
-					t.Errorf("-X sets %s.%s: %s", m[1], m[2], out)
-				}
-			}
+			built += len(checkBuilds(t, in[1], declared))
 		case "ENTRYPOINT", "CMD":
 			var words []string
 			if err := json.Unmarshal([]byte(in[1]), &words); err != nil || len(words) == 0 {
@@ -375,7 +375,12 @@ func TestTheDockerfileBuildsWhatIsInTheRepository(t *testing.T) {
 			if workdir = in[1]; !strings.HasPrefix(workdir, "/") {
 				t.Errorf("WORKDIR %s", workdir)
 			}
-		case "ARG", "ENV", "USER", "VOLUME", "STOPSIGNAL":
+		case "ARG":
+			for _, a := range args {
+				name, _, _ := strings.Cut(a, "=")
+				declared = append(declared, name)
+			}
+		case "ENV", "USER", "VOLUME", "STOPSIGNAL":
 			if in[1] == "" {
 				t.Errorf("%s says nothing", in[0])
 			}
@@ -383,9 +388,46 @@ func TestTheDockerfileBuildsWhatIsInTheRepository(t *testing.T) {
 			t.Errorf("%s is no instruction that this file needs", in[0])
 		}
 	}
-	if len(from) != 3 || workdir != "/var/lib/roadcomb" {
-		t.Errorf("stages %v, working folder %s", from, workdir)
+	if len(from) != 3 || workdir != "/var/lib/roadcomb" || built != 2 {
+		t.Errorf("stages %v, working folder %s, %d programs", from, workdir, built)
 	}
+}
+
+// checkBuilds holds each go build of a RUN to what its program can be told at link time, by what build argument, and gives
+// the programs.
+func checkBuilds(t *testing.T, run string, declared []string) (programs []string) {
+	t.Helper()
+	vars := map[string]string{}
+	for _, m := range regexp.MustCompile(`(\w+)=github\.com/roadcomb/roadcomb/(\S+)`).FindAllStringSubmatch(run, -1) {
+		vars[m[1]] = m[2]
+	}
+	for _, line := range strings.Split(run, "&&") {
+		if !strings.Contains(line, "go build") {
+			continue
+		}
+		program := regexp.MustCompile(`\./cmd/[\w-]+`).FindString(line)
+		deps, err := exec.Command("go", "list", "-deps", "../../.."+strings.TrimPrefix(program, ".")).Output()
+		if err != nil {
+			t.Errorf("%s: %v", program, err)
+		}
+		told := map[string]string{}
+		for _, m := range regexp.MustCompile(`-X \$(\w+)\.(\w+)=\$(\w+)`).FindAllStringSubmatch(line, -1) {
+			if pkg := vars[m[1]]; !slices.Contains(strings.Fields(string(deps)), "github.com/roadcomb/roadcomb/"+pkg) {
+				t.Errorf("%s: -X sets a variable of %q, which is not in it", program, pkg)
+			} else if out, err := exec.Command("go", "doc", "./"+filepath.Join("../../..", pkg), m[2]).CombinedOutput(); err != nil {
+				t.Errorf("%s: -X sets %s.%s: %s", program, pkg, m[2], out)
+			}
+			if !slices.Contains(declared, m[3]) {
+				t.Errorf("%s: $%s is no build argument of this stage", program, m[3])
+			}
+			told[m[2]] = m[3]
+		}
+		if !maps.Equal(told, map[string]string{"Version": "VERSION", "Commit": "COMMIT"}) {
+			t.Errorf("%s is told %v", program, told)
+		}
+		programs = append(programs, program)
+	}
+	return programs
 }
 
 // One Go, with the patches of the standard library that were known, builds the image, the releases and, where the go command
