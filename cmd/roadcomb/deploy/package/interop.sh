@@ -14,6 +14,10 @@ dpkg-deb -f "$deb" Depends | grep -q 'libopencv-core[0-9]' || fail "it needs no 
 for p in $(dpkg-deb -f "$deb" Depends | tr -d ' ' | tr ',' '\n'); do
   dpkg-query -W "$p" >/dev/null 2>&1 || [ "$p" = adduser ] || fail "$p is no package that is installed here, where the program runs"
 done
+dpkg -e "$deb" "$tmp/control"
+for f in postinst prerm postrm; do
+  [ -x "$tmp/control/$f" ] && sh -n "$tmp/control/$f" || fail "its $f is no script that runs"
+done
 dpkg -x "$deb" "$tmp/root"
 for f in opt/roadcomb/roadcomb opt/roadcomb/roadcomb-iceberg opt/roadcomb/libonnxruntime.so.1 lib/systemd/system/roadcomb-work@.service lib/systemd/system/roadcomb-tick.timer \
   usr/share/doc/roadcomb/copyright etc/roadcomb/roadcomb.env; do
