@@ -35,6 +35,8 @@ func TestMain(m *testing.M) {
 		fmt.Fprintf(os.Stderr, "%v\n%s", err, out)
 		os.Exit(1)
 	}
+	// Workers would give way to whatever tests of other packages do at the same time, for as long as these take.
+	os.Setenv("ROADCOMB_NICE", "0")
 	code := m.Run()
 	os.RemoveAll(dir)
 	os.Exit(code)

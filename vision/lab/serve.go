@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/roadcomb/roadcomb/pkg/priority"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/cv"
 	"github.com/roadcomb/roadcomb/vision/imprint"
@@ -175,17 +174,12 @@ func Serve(c io.ReadWriteCloser, t Tools) {
 	s.pictures, s.films = nil, nil
 }
 
-// pictureNice is how nice the process that works on pictures is at least; see priority.Yield.
-const pictureNice = 10
-
 // Main is the child: it answers on the pipes that New's command gives it, and ends the process when the other side is gone. make
 // opens the tools.
 func Main(make func() (Tools, error)) error {
 	// When memory runs out on this machine, this process is the one to end, not the service. Raising one's own score
 	// needs no privilege; where there is no such file there is nothing to ask.
 	os.WriteFile("/proc/self/oom_score_adj", []byte("800"), 0)
-	// Somebody waits for an answer of the server that started this one, nobody for a picture. Nothing depends on it.
-	_ = priority.Yield(pictureNice)
 	t, err := make()
 	if err != nil {
 		return err

@@ -275,7 +275,11 @@ func open(ctx context.Context, cfg Config, pg *postgres, models, name string) (n
 	n.serve = n.proc("serve", "map: ", observed("serve", append([]string{"serve", "--listen", serveAddr, "--flight="}, shared("serve")...))...)
 	for i := range cfg.Workers {
 		who := fmt.Sprintf("work%d", i)
-		n.work = append(n.work, n.proc(who, "working", observed(who, append([]string{"work"}, shared(who)...))...))
+		args := append([]string{"work"}, shared(who)...)
+		if cfg.direct { // as it is by default, whatever is set around
+			args = append(args, "--nice", "10")
+		}
+		n.work = append(n.work, n.proc(who, "working", observed(who, args)...))
 	}
 	shared("tick")
 	if err != nil {

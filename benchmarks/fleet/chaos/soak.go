@@ -165,37 +165,64 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	r.Trends, grows = flat(r.Samples)
 	r.Violations = append(r.Violations, grows...)
 
-	// A burst against a server that may take little on.
+	// A burst against a server that may take little on: a first wave of drivers, and a second once more jobs wait than it may
+	// let wait, since the first has all its uploads open before any job does.
+	most := max(1, cfg.Drivers/8)
 	n.serve.stop()
-	n.serve = n.proc("serve", "map: ", append(slices.Clone(n.serve.args), "--max-requests", "4", "--max-waiting", strconv.Itoa(max(1, cfg.Drivers/8)))...)
+	n.serve = n.proc("serve", "map: ", append(slices.Clone(n.serve.args), "--max-requests", "4", "--max-waiting", strconv.Itoa(most))...)
 	if err := n.serve.start(ctx); err != nil {
 		return r, err
 	}
 	o := &r.Overload
+	behind := make(chan struct{})
 	watch, stop = context.WithCancel(ctx)
 	defer stop()
 	wg.Go(func() {
 		for watch.Err() == nil {
 			if s, err := n.sample(watch, began); err == nil {
+				if o.QueueMost < int64(most) && s.Waiting >= int64(most) {
+					close(behind)
+				}
 				o.QueueMost = max(o.QueueMost, s.Waiting)
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
 	})
-	s, err := drive(cfg.Drivers, 0)
+	burst := time.Now()
+	var waves errgroup.Group
+	first := make(chan struct{})
+	wave := func() error {
+		s, err := drive(cfg.Drivers, 0)
+		mu.Lock()
+		defer mu.Unlock()
+		o.Drives, o.Failed = o.Drives+s.Drives, o.Failed+s.Failed
+		for _, rt := range s.Routes {
+			o.Unhinted += rt.Unhinted
+			if !strings.Contains(rt.Route, "(object)") {
+				o.Busy += rt.Statuses["429"]
+				o.Full += rt.Statuses["503"]
+			}
+		}
+		return err
+	}
+	waves.Go(func() error {
+		defer close(first)
+		return wave()
+	})
+	waves.Go(func() error {
+		select {
+		case <-behind:
+		case <-first:
+		}
+		return wave()
+	})
+	err = waves.Wait()
 	stop()
 	wg.Wait()
 	if err != nil {
 		return r, err
 	}
-	o.Drives, o.Failed, o.Seconds = s.Drives, s.Failed, s.Seconds
-	for _, rt := range s.Routes {
-		o.Unhinted += rt.Unhinted
-		if !strings.Contains(rt.Route, "(object)") {
-			o.Busy += rt.Statuses["429"]
-			o.Full += rt.Statuses["503"]
-		}
-	}
+	o.Seconds = time.Since(burst).Seconds()
 	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed + 1, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 1, Dir: n.dir})
 	if err != nil {
 		return r, err

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -105,7 +106,7 @@ func (p *platform) start(ctx context.Context) (err error) {
 		return err
 	}
 	// Before the embedded store, which changes the working folder that models and library are searched from.
-	if p.lab, err = newLab(set.Models, set.Hide, set.on(), log); err != nil {
+	if p.lab, err = newLab(set.Models, set.Hide, set.on(), set.Nice, log); err != nil {
 		return err
 	}
 	if set.Roads != "" {
@@ -170,12 +171,12 @@ func (p *platform) wire() {
 
 // newLab is where pictures are worked on: a child of this program, started as `roadcomb lab` when it is needed. It gets
 // what it needs to find models and library, and nothing else of this process's environment, which may hold keys.
-func newLab(modelsDir string, hide []string, rehearses bool, log *slog.Logger) (*lab.Lab, error) {
+func newLab(modelsDir string, hide []string, rehearses bool, nice int, log *slog.Logger) (*lab.Lab, error) {
 	dir, err := os.Getwd()
 	if err != nil {
 		return nil, survey.Errorf(survey.Unavailable, "working folder: %w", err)
 	}
-	c := lab.Command{Args: []string{"lab"}, Dir: dir, Log: log}
+	c := lab.Command{Args: []string{"lab", "--nice", strconv.Itoa(nice)}, Dir: dir, Log: log}
 	if modelsDir != "" {
 		if modelsDir, err = filepath.Abs(modelsDir); err != nil {
 			return nil, err

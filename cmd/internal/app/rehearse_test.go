@@ -17,7 +17,7 @@ func TestOnlyARehearsalMayUseTheSimulatorsDetector(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, rehearses := range []bool{false, true} {
-		l, err := newLab(dir, nil, rehearses, slog.New(slog.DiscardHandler))
+		l, err := newLab(dir, nil, rehearses, 0, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}

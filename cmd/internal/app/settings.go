@@ -38,6 +38,7 @@ type settings struct {
 	Jobs     int           `help:"Jobs worked at a time, vision apart; 0 means two for each core." env:"ROADCOMB_JOBS"`
 	Vision   int           `help:"Frames that vision looks at side by side; 0 means one for each core." env:"ROADCOMB_VISION"`
 	Hide     []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
+	Nice     int           `help:"How nice work, and what works on pictures, is to other processes of the machine, 0 to 19: nobody waits for a picture as somebody waits for an answer. Costs nothing on an idle machine." default:"10" env:"ROADCOMB_NICE"`
 	Features string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
 
 	SigningKey survey.Secret `help:"The network's Ed25519 key: signing_key of its secrets.json, where this data folder has another one." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`

@@ -374,10 +374,7 @@ func (s settings) outside(verb string) error {
 	return nil
 }
 
-type workCmd struct {
-	settings
-	Nice int `help:"How nice workers are to the other processes of their machine, 0 to 19: nobody waits for a picture as somebody waits for an answer. Costs nothing where there are no others." default:"10" env:"ROADCOMB_NICE"`
-}
+type workCmd struct{ settings }
 
 func (workCmd) Help() string {
 	return "Start as many as there are machines. Stop with Ctrl-C: running jobs finish, or run again elsewhere."

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"text/tabwriter"
 
+	"github.com/roadcomb/roadcomb/pkg/priority"
 	"github.com/roadcomb/roadcomb/pkg/survey"
 	"github.com/roadcomb/roadcomb/vision/detect"
 	"github.com/roadcomb/roadcomb/vision/eval"
@@ -135,9 +136,11 @@ type labCmd struct {
 	modelsDir
 	Hide      []string `help:"Hidden besides faces and plates."`
 	Rehearses bool     `help:"The network rehearses with simulated drives: the simulator's detector may be used."`
+	Nice      int      `help:"How nice to be to other processes."`
 }
 
 func (c *labCmd) Run() error {
+	_ = priority.Yield(c.Nice) // nothing depends on it, and a sandbox may forbid it
 	return lab.Main(func() (lab.Tools, error) {
 		finder := &features.Finder{}
 		g, err := openGuard(c.Models, hideFlag{c.Hide}.classes()...)
