@@ -116,7 +116,7 @@ type fileList struct {
 func (s *server) statusRoutes(api huma.API) {
 	driver(s, api, huma.Operation{OperationID: "list-uploads", Method: http.MethodGet, Path: "/v1/uploads", Tags: []string{"uploads"}, Summary: "My uploads, newest first"}, s.listUploads)
 	driver(s, api, huma.Operation{OperationID: "get-upload", Method: http.MethodGet, Path: "/v1/uploads/{id}", Tags: []string{"uploads"}, Summary: "Where an upload stands",
-		Description: "With wait, the answer comes when the upload's version differs from since, or after that many seconds."}, s.getUpload)
+		Description: "With wait, the answer comes when the upload's version differs from since (where only its place in the queue moved, within ten seconds), or after that many seconds."}, s.getUpload)
 	driver(s, api, huma.Operation{OperationID: "list-files", Method: http.MethodGet, Path: "/v1/uploads/{id}/files", Tags: []string{"uploads"}, Summary: "The verdict on each file, in order of path"}, s.listFiles)
 }
 
