@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -126,6 +128,54 @@ func hush(t *testing.T, text string, secrets map[string]string) {
 	}
 }
 
+// giveWay fails unless two workers of the database run and all their threads are as nice as given.
+func giveWay(t *testing.T, database string, nice int) {
+	t.Helper()
+	lines, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := 0
+	for _, line := range lines {
+		b, err := os.ReadFile(line)
+		if args := strings.Split(string(b), "\x00"); err != nil || len(args) < 2 || args[0] != bin || args[1] != "work" || !strings.Contains(string(b), database) {
+			continue
+		}
+		n++
+		threads, err := filepath.Glob(filepath.Dir(line) + "/task/*/stat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, th := range threads {
+			if is := niceness(t, th); is != nice && is != -100 {
+				t.Errorf("a worker's niceness is %d, not %d", is, nice)
+			}
+		}
+	}
+	if n != 2 {
+		t.Errorf("%d workers found", n)
+	}
+}
+
+// niceness is field 19 of a stat file of proc(5); -100 for a thread that has ended.
+func niceness(t *testing.T, path string) int {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return -100
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
+	f := strings.Fields(rest)
+	if len(f) < 17 {
+		t.Fatalf("%s: %s", path, b)
+	}
+	n, err := strconv.Atoi(f[16])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	admin := os.Getenv("ROADCOMB_TEST_POSTGRES")
 	if admin == "" {
@@ -168,10 +218,13 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	shared := []string{"--home", home, "--state", database.String(), "--s3", s3, "--s3-key", sec.S3Key, "--s3-secret", sec.S3Secret, "--s3-prefix", prefix}
 	base := strings.TrimSuffix(start(t, "map: ", append([]string{"serve", "--listen", "127.0.0.1:0", "--flight", "127.0.0.1:0", "--query-folder", t.TempDir()}, shared...)...), "/")
 	work := func() func(os.Signal) int {
-		_, end := launch(t, "working", append([]string{"work"}, shared...)...)
+		_, end := launch(t, "working", append([]string{"work", "--nice", "2"}, shared...)...)
 		return end
 	}
 	workers := []func(os.Signal) int{work(), work()}
+	if runtime.GOOS == "linux" {
+		giveWay(t, database.Path, max(2, niceness(t, "/proc/self/stat")))
+	}
 
 	// The operator registers a driver, who uploads a drive long enough to survive the trimming of its ends.
 	req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, base+"/v1/contributors", strings.NewReader(`{"handle":"anna"}`))
