@@ -130,6 +130,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	each := time.Duration(float64(cfg.Drivers) / drives * float64(time.Second))
 	var all errgroup.Group
 	var mu sync.Mutex
+	var errs []string
 	for i := 0; time.Duration(i)*each < d && ctx.Err() == nil; i++ {
 		select {
 		case <-ctx.Done():
@@ -140,6 +141,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 			mu.Lock()
 			defer mu.Unlock()
 			r.Drives, r.Failed, r.Wrong = r.Drives+s.Drives, r.Failed+s.Failed, r.Wrong+s.Wrong
+			errs = append(errs, s.Errors...)
 			if s.API.P99 >= r.API.P99 {
 				r.API, r.Routes = s.API, s.Routes
 			}
@@ -156,7 +158,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 		return r, err
 	}
 	if r.Failed > 0 || r.Wrong > 0 {
-		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed, %d verdicts are wrong", r.Failed, r.Wrong))
+		r.Violations = append(r.Violations, fmt.Sprintf("%d drives failed, %d verdicts are wrong: %s", r.Failed, r.Wrong, strings.Join(errs, "; ")))
 	}
 	if r.CPU, err = n.cpuSince(before); err != nil {
 		return r, err
