@@ -11,6 +11,7 @@ import (
 	"image"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/geo"
@@ -322,25 +323,38 @@ func (d *Drive) spoil(r *rand.Rand, fault string) {
 	}
 }
 
-// expect says what the network should make of each frame. What lies near the line of trimming may go either way.
+// expect says what the network should make of each frame. What lies near the line of trimming may go either way, and a
+// drive that comes back past one of its ends shows what it shows there: trimming counts up to the first frame outside.
 func (d *Drive) expect() {
 	const unsure = 25
-	var first, last geo.Point
-	for _, f := range d.Frames {
-		if f.Damage == "" {
-			if first == (geo.Point{}) {
-				first = f.Given
+	order := make([]int, len(d.Frames))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return d.Frames[a].At.Compare(d.Frames[b].At) })
+	surely, maybe := make([]bool, len(d.Frames)), make([]bool, len(d.Frames))
+	for range 2 { // from the start, then from the end
+		var end geo.Point
+		var left geo.Meters // the farthest from the end so far
+		for _, i := range order {
+			f := &d.Frames[i]
+			if f.Damage == "" {
+				if end == (geo.Point{}) {
+					end = f.Given
+				}
+				left = max(left, geo.Distance(f.Given, end))
 			}
-			last = f.Given
+			surely[i] = surely[i] || left < geo.Meters(d.Trim-unsure)
+			maybe[i] = maybe[i] || left < geo.Meters(d.Trim+unsure)
 		}
+		slices.Reverse(order)
 	}
 	for i := range d.Frames {
 		f := &d.Frames[i]
-		near := min(geo.Distance(f.Given, first), geo.Distance(f.Given, last))
 		switch {
-		case near < geo.Meters(d.Trim-unsure):
+		case surely[i]:
 			f.Expect = []string{string(survey.ReasonTrimmed)}
-		case near < geo.Meters(d.Trim+unsure):
+		case maybe[i]:
 			f.Expect = []string{accepted, string(survey.ReasonTrimmed)}
 		default:
 			f.Expect = []string{accepted}

@@ -5,9 +5,11 @@ import (
 	"image/jpeg"
 	"os"
 	"reflect"
+	"slices"
 	"testing"
 
 	"github.com/roadcomb/roadcomb/benchmarks/fleet"
+	"github.com/roadcomb/roadcomb/ingest/trace"
 	"github.com/roadcomb/roadcomb/pkg/geo"
 	"github.com/roadcomb/roadcomb/pkg/hex/roads"
 	"github.com/roadcomb/roadcomb/pkg/testkit"
@@ -97,5 +99,42 @@ func TestOnlyThisMachineIsLoaded(t *testing.T) {
 		if err := fleet.CheckServer(base); (err == nil) != ok {
 			t.Errorf("%s: %v", base, err)
 		}
+	}
+}
+
+// What a drive that goes round past its own ends may show is the rule of trimming's to say, not the distance's alone.
+func TestTheTruthAllowsWhatTheRulesOfDrivesMakeOfIt(t *testing.T) {
+	past := 0
+	for seed := range uint64(60) {
+		p := fleet.NewPlan(fleet.Config{Seed: seed, Contributors: 40, Frames: 45})
+		for _, d := range p.First {
+			shots := make([]trace.Shot, len(d.Frames))
+			for i, f := range d.Frames {
+				shots[i] = trace.Shot{Name: f.Name, Time: f.Stamp, Point: f.Given, Heading: f.Heading, HasHeading: true}
+			}
+			rules := trace.DefaultRules()
+			rules.Trim = geo.Meters(d.Trim)
+			drives, rejected := trace.Cut(shots, rules)
+			first, last := d.Frames[0].Given, d.Frames[len(d.Frames)-1].Given
+			for _, drive := range drives {
+				for _, pl := range drive {
+					f := d.Frames[pl.Index]
+					if min(geo.Distance(f.Given, first), geo.Distance(f.Given, last)) < rules.Trim {
+						past++
+					}
+					if !slices.Contains(f.Expect, "accepted") {
+						t.Errorf("seed %d: %s/%s is accepted, the truth is %v", seed, d.ID, f.Name, f.Expect)
+					}
+				}
+			}
+			for _, r := range rejected {
+				if f := d.Frames[r.Index]; !slices.Contains(f.Expect, string(r.Verdict.Reason)) {
+					t.Errorf("seed %d: %s/%s is %s, the truth is %v", seed, d.ID, f.Name, r.Verdict.Reason, f.Expect)
+				}
+			}
+		}
+	}
+	if past == 0 {
+		t.Error("no drive passed one of its ends: the test shows nothing")
 	}
 }
