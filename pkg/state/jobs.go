@@ -144,12 +144,12 @@ func NewHandlers(log *slog.Logger) *Handlers {
 
 // Handle registers fn for the jobs of its argument type; registering a kind twice panics.
 func Handle[A river.JobArgs](h *Handlers, fn func(context.Context, A) error) {
-	river.AddWorker(h.ws, &handler[A]{fn: fn, log: h.log, all: h})
+	river.AddWorker(h.ws, &handler[A]{fn: func(ctx context.Context, _ int64, a A) error { return fn(ctx, a) }, log: h.log, all: h})
 }
 
 type handler[A river.JobArgs] struct {
 	river.WorkerDefaults[A]
-	fn  func(context.Context, A) error
+	fn  func(ctx context.Context, job int64, args A) error
 	log *slog.Logger
 	all *Handlers
 }
@@ -219,7 +219,7 @@ func (h *handler[A]) Work(ctx context.Context, j *river.Job[A]) error {
 		return river.JobSnooze(futureWait)
 	}
 	ctx = telemetry.Follow(ctx, c.Trace)
-	run := func(ctx context.Context) error { return h.fn(ctx, j.Args) }
+	run := func(ctx context.Context) error { return h.fn(ctx, j.ID, j.Args) }
 	var err error
 	if h.all.Around != nil {
 		err = h.all.Around(ctx, j.Kind, j.Args, run)

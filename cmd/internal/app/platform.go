@@ -278,28 +278,22 @@ func (p *platform) handlers() *state.Handlers {
 		defer p.steps.time("index")()
 		return p.cells.Index(ctx, a)
 	})
-	tiles := state.Together(func(ctx context.Context) error {
-		defer p.steps.time("tiles")()
-		return p.tiles.Run(ctx)
-	})
-	state.Handle(h, func(ctx context.Context, _ state.TilesArgs) error {
+	state.HandleTogether(h, p.db, func(ctx context.Context, _ state.TilesArgs) error {
 		if p.hold.Load() {
 			return nil
 		}
-		return tiles(ctx)
+		defer p.steps.time("tiles")()
+		return p.tiles.Run(ctx)
 	})
-	export := state.Together(func(ctx context.Context) error {
+	state.HandleTogether(h, p.db, func(ctx context.Context, _ state.ExportArgs) error {
+		if p.hold.Load() {
+			return nil
+		}
 		defer p.steps.time("datasets")()
 		if err := p.datasets.Export(ctx); err != nil {
 			return err
 		}
 		return p.archive(ctx, time.Now())
-	})
-	state.Handle(h, func(ctx context.Context, _ state.ExportArgs) error {
-		if p.hold.Load() {
-			return nil
-		}
-		return export(ctx)
 	})
 	state.Handle(h, func(ctx context.Context, a state.CloseArgs) error {
 		defer p.steps.time("rewards")()
