@@ -19,6 +19,8 @@ const (
 	printsKept = 64
 	// lookups bounds what a drive looks for, about: under 16 roundings a window, and up to 64 in a short drive.
 	lookups = 1024
+	// FewestPrints must be shared for two drives to be the same motion.
+	FewestPrints = 3
 )
 
 // Standard deviations of what a moved copy differs by from its original. Both write positions in 1e-7 degrees, which is
@@ -51,6 +53,8 @@ type Trace struct {
 	// motion, such as a drawn straight line at a constant speed, has none: it tells nothing apart.
 	Prints []int64
 
+	all    []int64           // those that are not kept too, sorted
+	reach  int64             // up to where all are kept
 	sought map[int64][]int64 // a print that an original may have: this drive's that stand for it
 }
 
@@ -70,16 +74,16 @@ func Motion(frames []survey.Frame) Trace {
 		}
 	}
 	slices.Sort(t.Prints)
-	all, largest := t.Prints, int64(math.MaxInt64)
-	if len(all) > printsKept {
-		t.Prints = all[:printsKept:printsKept]
-		// The original kept about as much of what they share; an eighth is for chance.
-		largest = all[printsKept-1]
-		largest += min(largest/8, math.MaxInt64-largest)
+	t.all, t.reach = t.Prints, math.MaxInt64
+	if len(t.all) > printsKept {
+		t.Prints = t.all[:printsKept:printsKept]
+		t.reach = t.Prints[printsKept-1]
 	}
+	// The original kept about as much of what they share; an eighth is for chance.
+	largest := t.reach + min(t.reach/8, math.MaxInt64-t.reach)
 	each := min(lookups/max(len(t.Prints), 1), 64)
 	// What this drive does not keep may stand for what its original did.
-	for _, p := range all {
+	for _, p := range t.all {
 		i := at[p]
 		for _, v := range roundings(steps[i:i+window], flips[i:i+window], each) {
 			if v <= largest {
@@ -208,20 +212,53 @@ func (t Trace) Sought() []int64 {
 	return slices.Sorted(maps.Keys(t.sought))
 }
 
-// Moved reports another drive that kept some of the sought prints, given without repeats. They stand for a quarter of
-// this one's and at least eight, or for half of fewer than 16 and at least three: where motion is nearly even, a few
-// windows look alike by chance. The score is their share, survey.One for an exact copy.
-func (t Trace) Moved(other survey.DriveID, found []int64) (Finding, bool) {
-	own := map[int64]bool{}
-	for _, f := range found {
-		for _, p := range t.sought[f] {
-			own[p] = true
+// Moved compares the drive with another, of which it is given the Prints. They are the same motion if what they share
+// stands for a quarter of this one's and at least eight, or for half of fewer than 16 and at least FewestPrints: where
+// motion is nearly even, a few windows look alike by chance.
+//
+// One may also be a piece of the other, which kept little of it: then they share half of the prints that both have among
+// those small enough for both to have kept, and at least five. A fifth of a thousand frames is nearly always found, a
+// tenth in three of five cases. The score is the larger share, survey.One for an exact copy.
+func (t Trace) Moved(other survey.DriveID, prints []int64) (Finding, bool) {
+	both := t.reach
+	if len(prints) >= printsKept { // it may have had more
+		both = min(both, prints[len(prints)-1])
+	}
+	// shared is how many of each have a counterpart, none of them above most.
+	shared := func(most int64) int {
+		own, found := map[int64]bool{}, 0
+		for _, f := range prints {
+			hit := false
+			for _, p := range t.sought[f] {
+				if f <= most && p <= most {
+					own[p], hit = true, true
+				}
+			}
+			if hit {
+				found++
+			}
+		}
+		return min(len(own), found)
+	}
+	upTo := func(ps []int64) int {
+		n, at := slices.BinarySearch(ps, both)
+		if at {
+			n++
+		}
+		return n
+	}
+	var score survey.PPM
+	var same, all int
+	if n, of := min(shared(math.MaxInt64), len(t.Prints)), len(t.Prints); n >= 8 && 4*n >= of || n >= FewestPrints && 2*n >= of {
+		score, same, all = survey.PPMOf(float64(n)/float64(of)), n, of
+	}
+	if n, of := shared(both), min(upTo(t.all), upTo(prints)); n >= 5 && 2*n >= of {
+		if s := survey.PPMOf(float64(min(n, of)) / float64(of)); s > score {
+			score, same, all = s, n, of
 		}
 	}
-	same, all := min(len(own), len(found), len(t.Prints)), len(t.Prints)
-	if same < 3 || 4*same < all || same < 8 && 2*same < all {
+	if all == 0 {
 		return Finding{}, false
 	}
-	return Finding{Kind: RepeatedMotion, Subject: string(other), Score: survey.PPMOf(float64(same) / float64(all)),
-		Evidence: map[string]any{"prints": same, "of": all}}, true
+	return Finding{Kind: RepeatedMotion, Subject: string(other), Score: score, Evidence: map[string]any{"prints": same, "of": all}}, true
 }

@@ -19,13 +19,7 @@ import (
 
 // moved compares a drive with what another one kept.
 func moved(kept []int64, d findings.Trace) (findings.Finding, bool) {
-	var found []int64
-	for _, p := range d.Sought() {
-		if slices.Contains(kept, p) {
-			found = append(found, p)
-		}
-	}
-	return d.Moved("other", found)
+	return d.Moved("other", kept)
 }
 
 // by is p moved by metres, to 1e-7 degrees.
@@ -156,6 +150,30 @@ func TestCopiesAreFoundWhereverTheyAreMoved(t *testing.T) {
 	}
 }
 
+// A cheat need not send all of an old drive, nor nothing else.
+func TestAPieceOfADriveIsFoundWhicheverCameFirst(t *testing.T) {
+	for _, c := range []struct{ frames, piece, drives, most int }{{1000, 500, 10, 0}, {1000, 200, 40, 1}, {1000, 100, 40, 20}, {300, 40, 100, 35}, {60, 20, 100, 1}} {
+		r := rand.New(rand.NewPCG(11, uint64(c.piece)))
+		missed := [2]int{}
+		for range c.drives {
+			whole := streets(r, c.frames, somewhere(r), 4+16*r.Float64())
+			from := r.IntN(c.frames - c.piece)
+			a, b := findings.Motion(whole), findings.Motion(copied(whole[from:from+c.piece], 800, -300))
+			for k, pair := range [2][2]findings.Trace{{a, b}, {b, a}} { // the piece is looked at later, then the whole
+				if f, ok := moved(pair[0].Prints, pair[1]); !ok {
+					missed[k]++
+				} else if f.Score < 250_000 {
+					t.Errorf("%+v: score %d", c, f.Score)
+				}
+			}
+		}
+		t.Logf("%d frames of %d: of %d pieces, %d are missed, and %d wholes", c.piece, c.frames, c.drives, missed[0], missed[1])
+		if max(missed[0], missed[1]) > c.most {
+			t.Errorf("%d frames of %d: of %d pieces, %d are missed, and %d wholes", c.piece, c.frames, c.drives, missed[0], missed[1])
+		}
+	}
+}
+
 // against compares each drive with all others, and gives how many pairs are found and how many share a print at all.
 func against(ds [][]survey.Frame) (found, touch int) {
 	kept := map[int64][]int{}
@@ -167,22 +185,31 @@ func against(ds [][]survey.Frame) (found, touch int) {
 		}
 	}
 	for i, d := range ts {
-		of := map[int][]int64{}
+		of := map[int]bool{}
 		for _, p := range d.Sought() {
 			for _, o := range kept[p] {
 				if o != i {
-					of[o] = append(of[o], p)
+					of[o] = true
 				}
 			}
 		}
-		for _, ps := range of {
+		for o := range of {
 			touch++
-			if _, ok := d.Moved("other", ps); ok {
+			if _, ok := d.Moved("other", ts[o].Prints); ok {
 				found++
 			}
 		}
 	}
 	return found, touch
+}
+
+// straight is a car on a straight road at a held speed (m/s), a fix each second, spread by metres along and off the road.
+func straight(r *rand.Rand, n int, speed, along, off float64) (out []survey.Frame) {
+	x := r.Float64() * 100
+	for i := range n {
+		out = append(out, survey.Frame{Point: by(geo.Point{Lat: 48, Lon: 11}, x+speed*float64(i)+along*r.NormFloat64(), off*r.NormFloat64()), CapturedAt: start.Add(time.Duration(i) * time.Second)})
+	}
+	return out
 }
 
 func TestHonestDrivesAreNotTakenForEachOther(t *testing.T) {
@@ -195,12 +222,7 @@ func TestHonestDrivesAreNotTakenForEachOther(t *testing.T) {
 		r := rand.New(rand.NewPCG(3, uint64(c.frames)))
 		var ds [][]survey.Frame
 		for range 300 {
-			var d []survey.Frame
-			x := r.Float64() * 100
-			for i := range c.frames {
-				d = append(d, survey.Frame{Point: by(geo.Point{Lat: 48, Lon: 11}, x+c.speed*float64(i)+c.along*r.NormFloat64(), c.off*r.NormFloat64()), CapturedAt: start.Add(time.Duration(i) * time.Second)})
-			}
-			ds = append(ds, d)
+			ds = append(ds, straight(r, c.frames, c.speed, c.along, c.off))
 		}
 		found, touch := against(ds)
 		if touched += touch; found > 0 {
@@ -210,14 +232,26 @@ func TestHonestDrivesAreNotTakenForEachOther(t *testing.T) {
 	if touched == 0 {
 		t.Error("no two drives share a print: the test asks nothing")
 	}
-	// Cars on the same streets, each with its own errors and traffic.
-	var ds [][]survey.Frame
-	r := rand.New(rand.NewPCG(4, 4))
-	for range 300 {
-		ds = append(ds, streets(r, 60, geo.Point{Lat: 48, Lon: 11}, 8))
+	for _, off := range []float64{0.02, 0.1} { // long and short ones among each other
+		r := rand.New(rand.NewPCG(3, 3))
+		var ds [][]survey.Frame
+		for k := range 300 {
+			ds = append(ds, straight(r, []int{20, 60, 300, 1000}[k%4], 25, 0.2, off))
+		}
+		if found, _ := against(ds); found > 0 {
+			t.Errorf("long and short, %v m off: %d pairs", off, found)
+		}
 	}
-	if found, _ := against(ds); found > 0 {
-		t.Errorf("streets: %d pairs", found)
+	// Cars on the same streets, each with its own errors and traffic, for long and for short.
+	for _, n := range [][]int{{60}, {20, 60, 300, 1000}} {
+		var ds [][]survey.Frame
+		r := rand.New(rand.NewPCG(4, 4))
+		for i := range 300 {
+			ds = append(ds, streets(r, n[i%len(n)], geo.Point{Lat: 48, Lon: 11}, 8))
+		}
+		if found, _ := against(ds); found > 0 {
+			t.Errorf("streets: %d pairs", found)
+		}
 	}
 }
 

@@ -198,42 +198,64 @@ func (d *drive) moved(ctx context.Context, tx *state.Tx) (out []findings.Finding
 	if _, err := tx.Exec(ctx, `INSERT INTO trace_prints (print, drive_id) VALUES `+strings.Join(marks, ",")+` ON CONFLICT (print, drive_id) DO NOTHING`, args...); err != nil {
 		return nil, err
 	}
-	found := map[survey.DriveID][]int64{}
+	touched := map[survey.DriveID]int{}
 	for chunk := range slices.Chunk(t.Sought(), printsAtOnce) {
-		if err := keptBy(ctx, tx, d.drive.ID, chunk, found); err != nil {
+		if err := keptBy(ctx, tx, d.drive.ID, chunk, touched); err != nil {
 			return nil, err
 		}
 	}
-	for _, o := range slices.Sorted(maps.Keys(found)) {
-		if f, ok := t.Moved(o, found[o]); ok {
+	maps.DeleteFunc(touched, func(_ survey.DriveID, n int) bool { return n < findings.FewestPrints })
+	for _, o := range slices.Sorted(maps.Keys(touched)) {
+		prints, err := printsOf(ctx, tx, o)
+		if err != nil {
+			return nil, err
+		}
+		if f, ok := t.Moved(o, prints); ok {
 			out = append(out, f)
 		}
 	}
 	return out, nil
 }
 
+// printsOf is what a drive kept of its motion.
+func printsOf(ctx context.Context, tx *state.Tx, d survey.DriveID) (out []int64, err error) {
+	rows, err := tx.Query(ctx, `SELECT print FROM trace_prints WHERE drive_id = $1 ORDER BY print`, string(d))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var p int64
+		if err := rows.Scan(&p); err != nil {
+			return nil, err
+		}
+		out = append(out, p)
+	}
+	return out, rows.Err()
+}
+
 // printsAtOnce is how many prints one statement looks for.
 const printsAtOnce = 256
 
-// keptBy adds those of the prints, printsAtOnce at most, that drives other than d kept.
-func keptBy(ctx context.Context, tx *state.Tx, d survey.DriveID, prints []int64, found map[survey.DriveID][]int64) error {
+// keptBy counts those of the prints, printsAtOnce at most, that drives other than d kept.
+func keptBy(ctx context.Context, tx *state.Tx, d survey.DriveID, prints []int64, touched map[survey.DriveID]int) error {
 	args := []any{string(d)}
 	marks := make([]string, printsAtOnce) // filled up with the last print, so that the statement is always the same
 	for i := range marks {
 		args, marks[i] = append(args, prints[min(i, len(prints)-1)]), fmt.Sprintf("$%d", i+2)
 	}
-	rows, err := tx.Query(ctx, `SELECT drive_id, print FROM trace_prints WHERE drive_id <> $1 AND print IN (`+strings.Join(marks, ",")+`)`, args...)
+	rows, err := tx.Query(ctx, `SELECT drive_id, COUNT(*) FROM trace_prints WHERE drive_id <> $1 AND print IN (`+strings.Join(marks, ",")+`) GROUP BY drive_id`, args...)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var o string
-		var p int64
-		if err := rows.Scan(&o, &p); err != nil {
+		var n int
+		if err := rows.Scan(&o, &n); err != nil {
 			return err
 		}
-		found[survey.DriveID(o)] = append(found[survey.DriveID(o)], p)
+		touched[survey.DriveID(o)] += n
 	}
 	return rows.Err()
 }
