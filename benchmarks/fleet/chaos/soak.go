@@ -614,8 +614,8 @@ func (n *network) cpuSince(before map[string]float64) (map[string]float64, error
 	return now, err
 }
 
-// cpu is the processor seconds used so far by each process, PostgreSQL as a whole, this program ("clients") and the
-// machine, other programs included.
+// cpu is the processor seconds used so far by each process with its children, PostgreSQL as a whole, this program
+// ("clients") and the machine, other programs included.
 func (n *network) cpu() (map[string]float64, error) {
 	out := map[string]float64{}
 	stat := func(pid int, children bool) float64 {
@@ -633,8 +633,16 @@ func (n *network) cpu() (map[string]float64, error) {
 		}
 		return sum / 100
 	}
+	parents, err := parents()
+	if err != nil {
+		return nil, err
+	}
 	for _, p := range n.procs() {
-		out[p.name] = stat(p.pid(), true)
+		for pid := range parents { // a worker's native code runs in a child, which lives as long
+			if root := p.pid(); root != 0 && below(parents, pid, root) {
+				out[p.name] += stat(pid, true)
+			}
+		}
 	}
 	for i, pid := range n.pg.pids() {
 		out["postgres"] += stat(pid, i == 0)
