@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -147,7 +146,7 @@ func giveWay(t *testing.T, database string, nice int) {
 			t.Fatal(err)
 		}
 		for _, th := range threads {
-			if is := niceness(t, th); is != nice && is != -100 {
+			if is, ok := testkit.Niceness(t, th); ok && is != nice {
 				t.Errorf("a worker's niceness is %d, not %d", is, nice)
 			}
 		}
@@ -155,25 +154,6 @@ func giveWay(t *testing.T, database string, nice int) {
 	if n != 2 {
 		t.Errorf("%d workers found", n)
 	}
-}
-
-// niceness is field 19 of a stat file of proc(5); -100 for a thread that has ended.
-func niceness(t *testing.T, path string) int {
-	t.Helper()
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return -100
-	}
-	_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
-	f := strings.Fields(rest)
-	if len(f) < 17 {
-		t.Fatalf("%s: %s", path, b)
-	}
-	n, err := strconv.Atoi(f[16])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
 }
 
 func TestSeparateProcessesShareOneNetwork(t *testing.T) {
@@ -223,7 +203,8 @@ func TestSeparateProcessesShareOneNetwork(t *testing.T) {
 	}
 	workers := []func(os.Signal) int{work(), work()}
 	if runtime.GOOS == "linux" {
-		giveWay(t, database.Path, max(2, niceness(t, "/proc/self/stat")))
+		self, _ := testkit.Niceness(t, "/proc/self/stat")
+		giveWay(t, database.Path, max(2, self))
 	}
 
 	// The operator registers a driver, who uploads a drive long enough to survive the trimming of its ends.

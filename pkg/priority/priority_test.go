@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/roadcomb/roadcomb/pkg/priority"
+	"github.com/roadcomb/roadcomb/pkg/testkit"
 )
 
 func Example() {
@@ -20,7 +21,7 @@ func Example() {
 	}
 }
 
-// niceness of the threads of a process, field 19 of /proc/PID/task/ID/stat.
+// niceness of the threads of a process.
 func niceness(t *testing.T, pid string) (out []int) {
 	t.Helper()
 	dir, err := os.ReadDir("/proc/" + pid + "/task")
@@ -28,16 +29,9 @@ func niceness(t *testing.T, pid string) (out []int) {
 		t.Skip("this system does not show its threads: ", err)
 	}
 	for _, d := range dir {
-		b, err := os.ReadFile("/proc/" + pid + "/task/" + d.Name() + "/stat")
-		if err != nil {
-			continue
+		if n, ok := testkit.Niceness(t, "/proc/"+pid+"/task/"+d.Name()+"/stat"); ok {
+			out = append(out, n)
 		}
-		_, rest, _ := strings.Cut(string(b), ") ")
-		n, err := strconv.Atoi(strings.Fields(rest)[16])
-		if err != nil {
-			t.Fatal(err)
-		}
-		out = append(out, n)
 	}
 	return out
 }

@@ -1,5 +1,5 @@
 // Package testkit makes what tests need: the embedded store and database opened for one test, shared test data, and
-// short names for package synth. It holds no fakes of servers.
+// short names for package synth, and what the system says of a process. It holds no fakes of servers.
 package testkit
 
 import (
@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -159,4 +161,22 @@ func Tiff(ifd0, exif, gps []Entry) []byte { return synth.Tiff(ifd0, exif, gps) }
 // Path places shots along a line; see synth.Path.
 func Path(line []geo.Point, step geo.Meters, speed geo.SpeedMPS, start time.Time) []Shot {
 	return synth.Path(line, step, speed, start)
+}
+
+// Niceness of a process or thread, by its stat file (proc(5)); not ok if it has ended.
+func Niceness(t testing.TB, path string) (nice int, ok bool) {
+	t.Helper()
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
+	f := strings.Fields(rest)
+	if len(f) < 17 {
+		t.Fatalf("%s: %s", path, b)
+	}
+	if nice, err = strconv.Atoi(f[16]); err != nil {
+		t.Fatal(err)
+	}
+	return nice, true
 }
