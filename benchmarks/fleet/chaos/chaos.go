@@ -361,13 +361,20 @@ func (n *network) round(ctx context.Context, round int, crash func() <-chan stru
 		return fleet.Summary{}, err
 	}
 	time.Sleep(1100 * time.Millisecond) // the processes read it every second
-	return fleet.Run(ctx, n.cfg.plan(round), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 8, Dir: n.dir, Patience: 30 * time.Minute, Crash: crash,
-		Outcome: func(o fleet.Outcome) {
-			n.shots.Add(1)
-			if o.Err != "" {
-				n.say("drive %s: %s", o.Drive, o.Err)
-			}
-		}})
+	t := n.target(8)
+	t.Patience, t.Crash = 30*time.Minute, crash
+	t.Outcome = func(o fleet.Outcome) {
+		n.shots.Add(1)
+		if o.Err != "" {
+			n.say("drive %s: %s", o.Drive, o.Err)
+		}
+	}
+	return fleet.Run(ctx, n.cfg.plan(round), t)
+}
+
+// target is this network for so many drives at a time; 0 means the fleet's default.
+func (n *network) target(parallel int) fleet.Target {
+	return fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: parallel, Dir: n.dir}
 }
 
 // tick runs the timer's verb once.

@@ -94,7 +94,9 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 	defer end()
 	seed := cfg.Seed << 20
 	drive := func(parallel int, rate float64) (fleet.Summary, error) {
-		return fleet.Run(ctx, n.fleet(atomic.AddUint64(&seed, 1)), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: parallel, Rate: rate, Dir: n.dir})
+		t := n.target(parallel)
+		t.Rate = rate
+		return fleet.Run(ctx, n.fleet(atomic.AddUint64(&seed, 1)), t)
 	}
 	// The first plan warms everything up.
 	for range 2 {
@@ -225,7 +227,7 @@ func Soak(ctx context.Context, cfg Config, d time.Duration) (SoakReport, error) 
 		return r, err
 	}
 	o.Seconds = time.Since(burst).Seconds()
-	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed + 1, Contributors: 2, Frames: cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: 1, Dir: n.dir})
+	after, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: seed + 1, Contributors: 2, Frames: cfg.Frames, Start: monday}), n.target(1))
 	if err != nil {
 		return r, err
 	}
@@ -476,7 +478,7 @@ func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
 		return fleet.NewPlan(fleet.Config{Seed: seed, Contributors: drivers, Drives: each, Frames: cfg.Frames, Start: monday})
 	}
 	// The first drives warm up.
-	if _, err := fleet.Run(ctx, plan(cfg.Seed+1, min(8, cfg.Drivers), 1), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Dir: n.dir}); err != nil {
+	if _, err := fleet.Run(ctx, plan(cfg.Seed+1, min(8, cfg.Drivers), 1), n.target(0)); err != nil {
 		return r, err
 	}
 	cpu, err := n.cpu()
@@ -487,8 +489,9 @@ func Drivers(ctx context.Context, cfg Config, each int) (DriversReport, error) {
 	if err != nil {
 		return r, err
 	}
-	s, err := fleet.Run(ctx, plan(cfg.Seed+2, cfg.Drivers, each), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: cfg.Drivers,
-		Rate: float64(cfg.Drivers) / ramp.Seconds(), Dir: n.dir, Ahead: true, Patience: time.Hour})
+	to := n.target(cfg.Drivers)
+	to.Rate, to.Ahead, to.Patience = float64(cfg.Drivers)/ramp.Seconds(), true, time.Hour
+	s, err := fleet.Run(ctx, plan(cfg.Seed+2, cfg.Drivers, each), to)
 	if err != nil {
 		return r, err
 	}
@@ -585,14 +588,14 @@ func Scale(ctx context.Context, cfg Config, drivers int) (ScaleReport, error) {
 func (n *network) measure(ctx context.Context) (ScaleLine, error) {
 	l := ScaleLine{Workers: len(n.work)}
 	// The first plan warms up.
-	if _, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: 77, Contributors: 2, Frames: n.cfg.Frames, Start: monday}), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Dir: n.dir}); err != nil {
+	if _, err := fleet.Run(ctx, fleet.NewPlan(fleet.Config{Seed: 77, Contributors: 2, Frames: n.cfg.Frames, Start: monday}), n.target(0)); err != nil {
 		return l, err
 	}
 	before, err := n.cpu()
 	if err != nil {
 		return l, err
 	}
-	s, err := fleet.Run(ctx, n.fleet(n.cfg.Seed), fleet.Target{Server: n.api, Account: fleet.Known(n.acc), Parallel: n.cfg.Drivers, Dir: n.dir})
+	s, err := fleet.Run(ctx, n.fleet(n.cfg.Seed), n.target(n.cfg.Drivers))
 	if err != nil {
 		return l, err
 	}
