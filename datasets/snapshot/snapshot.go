@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/ed25519"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -113,55 +112,18 @@ func Load(dir string) (s Snapshot, manifest, signature []byte, err error) {
 }
 
 // Signature is a network's word that a manifest is its own, as it lies beside the manifest.
-type Signature struct {
-	Format    string      `json:"format"` // "roadcomb-signature/1"
-	SHA256    survey.Hash `json:"sha256"` // of the manifest's bytes
-	Key       string      `json:"key"`    // Ed25519, base64
-	Signature string      `json:"signature"`
-}
-
-// SignatureFormat names the layout of a Signature.
-const SignatureFormat = "roadcomb-signature/1"
-
-// message is what is signed: "roadcomb-snapshot/1", a line feed, and the SHA-256 of the manifest's bytes in hex.
-func message(manifest survey.Hash) []byte { return []byte(Format + "\n" + manifest.String()) }
+type Signature = ledger.Signature
 
 // Sign gives the encoded Signature of a manifest. The same key and manifest give the same bytes.
-func Sign(manifest []byte, key ed25519.PrivateKey) []byte {
-	h := survey.HashOf(manifest)
-	b, _ := json.MarshalIndent(Signature{ // cannot fail: strings
-		Format: SignatureFormat, SHA256: h, Key: base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey)),
-		Signature: base64.StdEncoding.EncodeToString(ed25519.Sign(key, message(h))),
-	}, "", " ")
-	return append(b, '\n')
-}
+func Sign(manifest []byte, key ed25519.PrivateKey) []byte { return ledger.Sign(Format, manifest, key) }
 
-// Verify checks an encoded Signature against a manifest's bytes. want is the key that it must be of; nil takes any, which
-// shows that nothing was damaged but not who wrote it. What does not hold is Unauthorized.
+// Verify is ledger.Verify for a manifest's bytes.
 func Verify(manifest, signature []byte, want ed25519.PublicKey) (Signature, error) {
-	var s Signature
-	if len(signature) == 0 {
-		return s, survey.Errorf(survey.Unauthorized, "the snapshot is not signed").WithHint("the process that exported it had no key of the network: set ROADCOMB_SIGNING_KEY, or have it exported again by one that has")
+	s, err := ledger.Verify(Format, "this snapshot", manifest, signature, want)
+	if err != nil && len(signature) == 0 {
+		err = survey.Errorf(survey.Unauthorized, "the snapshot is not signed").WithHint("the process that exported it had no key of the network: set ROADCOMB_SIGNING_KEY, or have it exported again by one that has")
 	}
-	if err := json.Unmarshal(signature, &s); err != nil {
-		return s, survey.Errorf(survey.Invalid, "signature of the snapshot: %w", err)
-	}
-	if s.Format != SignatureFormat {
-		return s, survey.Errorf(survey.Unsupported, "signature of the snapshot has format %.40q, this version reads %s", s.Format, SignatureFormat).WithHint("use a newer roadcomb")
-	}
-	key, err := base64.StdEncoding.DecodeString(s.Key)
-	if err != nil || len(key) != ed25519.PublicKeySize {
-		return s, survey.Errorf(survey.Unauthorized, "the snapshot is not signed by an Ed25519 key")
-	}
-	if want != nil && !want.Equal(ed25519.PublicKey(key)) {
-		return s, survey.Errorf(survey.Unauthorized, "the snapshot is signed by another key, %s", s.Key).WithHint("compare it with the key that the network publishes")
-	}
-	h := survey.HashOf(manifest)
-	sig, err := base64.StdEncoding.DecodeString(s.Signature)
-	if err != nil || s.SHA256 != h || !ed25519.Verify(key, message(h), sig) {
-		return s, survey.Errorf(survey.Unauthorized, "the signature does not belong to this snapshot, whose SHA-256 is %s", h).WithHint("one of the two was changed: fetch both again")
-	}
-	return s, nil
+	return s, err
 }
 
 // maxManifest bounds what is read of a manifest: some 600,000 files.

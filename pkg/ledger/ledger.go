@@ -1,4 +1,5 @@
-// Package ledger names published bytes: by SHA-256 and, for content-addressed archives, by CIDv1.
+// Package ledger names published bytes, by SHA-256 and, for content-addressed archives, by CIDv1, and signs them with the
+// network's key.
 package ledger
 
 import (

@@ -362,7 +362,7 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name := r.PathValue("name")
-	known := name == record.ManifestName
+	known := name == record.ManifestName || name == record.SignatureName
 	for _, n := range append(record.InputNames(), record.OutputNames()...) {
 		known = known || n == name
 	}

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,7 +41,8 @@ func (c *chain) Claimed(context.Context, merkle.Address) (survey.Amount, error) 
 // network serves a network with one closed epoch: ann's drive is held, ben is paid.
 func network(t *testing.T, c api.Chain) *httptest.Server {
 	ctx := context.Background()
-	w := &worker.Worker{DB: testkit.DB(t), Store: testkit.S3(t), Clock: func() time.Time { return epoch.End().Add(72 * time.Hour) }}
+	w := &worker.Worker{DB: testkit.DB(t), Store: testkit.S3(t), Key: ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)),
+		Clock: func() time.Time { return epoch.End().Add(72 * time.Hour) }}
 	exec := func(q string, args ...any) {
 		t.Helper()
 		if _, err := w.DB.Exec(ctx, q, args...); err != nil {
@@ -115,8 +117,8 @@ func TestAnybodyCanVerifyOverHTTP(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := record.Verify(far, nil)
-	if err != nil || !r.OK() || r.Root != list.Epochs[0].Root {
-		t.Errorf("%v %v", err, r.Differences)
+	if err != nil || !r.OK() || r.Root != list.Epochs[0].Root || r.Key == "" {
+		t.Errorf("%v %v %q", err, r.Differences, r.Key)
 	}
 	var m record.Manifest
 	if code := call(t, srv, "GET", "/v1/rewards/epochs/2024-05-06", "", "", &m); code != 200 || m.Root != r.Root {

@@ -2,8 +2,10 @@ package record
 
 import (
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"io"
+	"io/fs"
 	"slices"
 	"time"
 
@@ -102,6 +104,31 @@ func (m Manifest) Encode() ([]byte, error) {
 	e.SetIndent("", "  ")
 	err := e.Encode(m)
 	return b.Bytes(), err
+}
+
+// Sign is the encoded ledger.Signature of a manifest's bytes, to lie beside it as SignatureName. Through the hashes of the
+// files and of the manifest before, it covers every byte of this epoch and of all earlier ones.
+func Sign(manifest []byte, key ed25519.PrivateKey) []byte { return ledger.Sign(Format, manifest, key) }
+
+// Signed is the key (Ed25519, base64) that a published epoch's manifest is signed with, "" without a signature. want is the
+// key that it must be; nil takes any, and none. What does not hold is Unauthorized.
+func Signed(fsys fs.FS, want ed25519.PublicKey) (key string, err error) {
+	text, err := readFile(fsys, ManifestName)
+	if err != nil {
+		return "", err
+	}
+	sig, err := readFile(fsys, SignatureName)
+	if err != nil && (survey.KindOf(err) != survey.NotFound || want != nil) {
+		if survey.KindOf(err) == survey.NotFound {
+			err = survey.Errorf(survey.Unauthorized, "the epoch is not signed").WithHint("it was closed without the network's key, or before epochs were signed: the next close that has the key signs it")
+		}
+		return "", err
+	}
+	if err != nil {
+		return "", nil
+	}
+	s, err := ledger.Verify(Format, "this epoch", text, sig, want)
+	return s.Key, err
 }
 
 // ReadManifest reads a manifest; one of another format is Unsupported, one that contradicts itself is Invalid.

@@ -2,6 +2,7 @@
 // SHA-256. The outputs are a pure function of the inputs, so that anyone who holds the folder can compute it again.
 //
 //	manifest.json          written last; names everything below
+//	manifest.json.sig      that it is the network's (absent where no key was at hand)
 //	ruleset.json           the numbers (input)
 //	contributions.parquet  the published frames that count, by cell and capture time (input)
 //	drives.parquet         who recorded each drive and what was found about it (input)
@@ -42,6 +43,7 @@ import (
 // Names of the files.
 const (
 	ManifestName      = "manifest.json"
+	SignatureName     = "manifest.json.sig"
 	RulesetName       = "ruleset.json"
 	ContributionsName = "contributions.parquet"
 	DrivesName        = "drives.parquet"

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/ed25519"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io/fs"
@@ -131,6 +132,30 @@ func TestVerifyAcceptsWhatWasPublished(t *testing.T) {
 	}
 	if r := verify(t, far, nil); !r.OK() {
 		t.Errorf("over HTTP: %v", r.Differences)
+	}
+}
+
+func TestASignatureIsOfTheseBytesAndOfThatKey(t *testing.T) {
+	dir := publish(t, week(t), survey.Hash{})
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	public := key.Public().(ed25519.PublicKey)
+	if _, err := record.Signed(dir, public); survey.KindOf(err) != survey.Unauthorized {
+		t.Errorf("no signature: %v", err)
+	}
+	text := dir[record.ManifestName].Data
+	dir[record.SignatureName] = &fstest.MapFile{Data: record.Sign(text, key)}
+	if r := verify(t, dir, nil); !r.OK() || r.Key != base64.StdEncoding.EncodeToString(public) {
+		t.Errorf("%q %v", r.Key, r.Differences)
+	}
+	if _, err := record.Signed(dir, public); err != nil {
+		t.Error(err)
+	}
+	if _, err := record.Signed(dir, make(ed25519.PublicKey, ed25519.PublicKeySize)); survey.KindOf(err) != survey.Unauthorized {
+		t.Errorf("another key: %v", err)
+	}
+	dir[record.SignatureName].Data = ledger.Sign("roadcomb-snapshot/1", text, key) // of the same bytes, as something else
+	if r := verify(t, dir, nil); r.OK() || r.Differences[0].File != record.SignatureName || r.Key != "" {
+		t.Errorf("%q %v", r.Key, r.Differences)
 	}
 }
 

@@ -9,9 +9,11 @@ package worker
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/lake"
@@ -40,6 +42,8 @@ type Worker struct {
 	AppealTime time.Duration
 	// Keys sign what is decided, and check it at a close. A ruleset that asks for signatures needs them.
 	Keys Keys
+	// Key is the network's own, which manifests are signed with; nil signs none.
+	Key ed25519.PrivateKey
 	// NewcomerTime is how long earnings wait that are held only because nobody vouches for them, or as a bond for a
 	// newcomer; 0 means 26 weeks.
 	NewcomerTime time.Duration
@@ -201,6 +205,12 @@ func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
 	if err != nil {
 		return err
 	}
+	// Before the manifest, which makes the epoch visible.
+	if w.Key != nil {
+		if err := w.publish(ctx, e, record.SignatureName, record.Sign(b, w.Key)); err != nil {
+			return err
+		}
+	}
 	if err := w.publish(ctx, e, record.ManifestName, b); err != nil {
 		return err
 	}
@@ -210,7 +220,49 @@ func (w *Worker) close(ctx context.Context, e survey.Epoch) error {
 	if err := w.at("booked"); err != nil {
 		return err
 	}
+	if err := w.signEarlier(ctx, e); err != nil {
+		return err
+	}
 	w.log().Info("epoch closed", "epoch", e.String(), "contributions", m.Contributions, "contributors", m.Contributors, "allocated", m.Total.Allocated.String(), "root", m.Root)
+	return nil
+}
+
+// signEarlier signs the manifests of closed epochs before e that bear no signature, from the latest back to one that does:
+// they were closed where the network's key was not at hand, or before manifests were signed.
+func (w *Worker) signEarlier(ctx context.Context, e survey.Epoch) error {
+	if w.Key == nil {
+		return nil
+	}
+	type closed struct{ epoch, hash string }
+	es, err := query(ctx, w.DB, func(scan func(...any) error) (c closed, err error) {
+		return c, scan(&c.epoch, &c.hash)
+	}, `SELECT epoch, manifest_sha256 FROM epochs WHERE epoch < $1 ORDER BY epoch DESC`, e.String())
+	if err != nil {
+		return err
+	}
+	for _, c := range es {
+		before, err := survey.ParseEpoch(c.epoch)
+		if err != nil {
+			return err
+		}
+		if _, _, err = w.Store.Get(ctx, store.Ledger, store.EpochKey(before, record.SignatureName), maxFile); err == nil {
+			return nil
+		}
+		if survey.KindOf(err) != survey.NotFound {
+			return err
+		}
+		text, _, err := w.Store.Get(ctx, store.Ledger, store.EpochKey(before, record.ManifestName), maxFile)
+		if err != nil {
+			return err
+		}
+		if survey.HashOf(text).String() != c.hash {
+			return survey.Errorf(survey.Conflict, "the manifest of epoch %s is not the one that was booked, whose SHA-256 is %s", c.epoch, c.hash).WithHint("restore the ledger from a backup")
+		}
+		if err := w.publish(ctx, before, record.SignatureName, record.Sign(text, w.Key)); err != nil {
+			return err
+		}
+		w.log().Info("an earlier epoch is signed", "epoch", c.epoch)
+	}
 	return nil
 }
 
@@ -630,7 +682,7 @@ func address(text string) (merkle.Address, error) {
 }
 
 func mediaType(name string) string {
-	if len(name) > 5 && name[len(name)-5:] == ".json" {
+	if strings.HasSuffix(name, ".json") || name == record.SignatureName {
 		return "application/json"
 	}
 	return lake.MediaType

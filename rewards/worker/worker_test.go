@@ -36,6 +36,8 @@ var (
 
 const ann, ben = "a0000000000000000000000000000001", "b0000000000000000000000000000002"
 
+var networkKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 // bench is a network with two contributors and no footage.
 type bench struct {
 	testing.TB
@@ -50,7 +52,7 @@ func newBench(t testing.TB) *bench { return newBenchOn(t, testkit.DB(t)) }
 func newBenchOn(t testing.TB, db *state.DB) *bench {
 	b := &bench{TB: t, ctx: context.Background(), now: epoch.End().Add(72 * time.Hour)}
 	b.w = worker.Worker{DB: db, Store: testkit.S3(t), Clock: func() time.Time { return b.now },
-		Keys: worker.NewKeys(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)))}
+		Keys: worker.NewKeys(networkKey), Key: networkKey}
 	b.exec(`INSERT INTO contributors (id, payout_address, created_at) VALUES ($1, '', 1), ($2, '0x2222222222222222222222222222222222222222', 1)`, ann, ben)
 	return b
 }
@@ -237,7 +239,7 @@ func crashAnywhereIsCompletedByTheNextClose(t *testing.T, db *state.DB) {
 		}
 	}
 	// Two outputs are absent: there are no regions and no sponsors.
-	if want := 2*(len(record.InputNames())+len(record.OutputNames())-2) + 2; deaths < want || last != "booked" {
+	if want := 2*(len(record.InputNames())+len(record.OutputNames())-2) + 4; deaths < want || last != "booked" {
 		t.Errorf("died %d times, want at least %d; last at %q", deaths, want, last)
 	}
 	b.verify(epoch, nil)
@@ -374,7 +376,7 @@ func TestEpochsCloseInOrderAndNotEarly(t *testing.T) {
 // read serves a published epoch to record's functions.
 func (b *bench) read(e survey.Epoch) fs.FS {
 	dir := fstest.MapFS{}
-	for _, n := range append(append(record.InputNames(), record.OutputNames()...), record.ManifestName) {
+	for _, n := range append(append(record.InputNames(), record.OutputNames()...), record.ManifestName, record.SignatureName) {
 		if body, _, err := b.w.Store.Get(b.ctx, store.Ledger, store.EpochKey(e, n), 1<<30); err == nil {
 			dir[n] = &fstest.MapFile{Data: body}
 		}
@@ -387,6 +389,52 @@ func (b *bench) verify(e survey.Epoch, previous fs.FS) {
 	r, err := record.Verify(b.read(e), previous)
 	if err != nil || !r.OK() {
 		b.Fatalf("verify %s: %v %v", e, err, r.Differences)
+	}
+	if _, err := record.Signed(b.read(e), b.w.Key.Public().(ed25519.PublicKey)); err != nil {
+		b.Fatal(err)
+	}
+}
+
+func TestEpochsThatWereClosedWithoutTheKeyAreSignedByTheNextClose(t *testing.T) {
+	b := newBench(t)
+	b.w.Key = nil
+	var es []survey.Epoch
+	for e := epoch; len(es) < 4; e = e.Next() {
+		if es = append(es, e); len(es) == 3 {
+			b.w.Key = networkKey // the fourth finds what the third signed, and looks no further
+		}
+		b.now = e.End().Add(72 * time.Hour)
+		b.drive(ann, e.Start().Add(10*time.Hour), 2)
+		b.close(e)
+		for _, was := range es {
+			key, err := record.Signed(b.read(was), nil)
+			if err != nil || (key != "") != (len(es) >= 3) {
+				t.Errorf("after epoch %d: %s is signed with %q: %v", len(es), was, key, err)
+			}
+		}
+	}
+	var before fs.FS
+	for _, e := range es {
+		b.verify(e, before)
+		before = b.read(e)
+	}
+	// A manifest that was swapped since it was booked is not signed.
+	b.w.Key = nil
+	e := es[3].Next()
+	b.now = e.End().Add(72 * time.Hour)
+	b.drive(ann, e.Start().Add(10*time.Hour), 2)
+	b.close(e)
+	if _, err := b.w.Store.Put(b.ctx, store.Ledger, store.EpochKey(e, record.ManifestName), bytes.Replace(b.file(e, record.ManifestName), []byte(`"contributors": 1`), []byte(`"contributors": 2`), 1), "application/json"); err != nil {
+		t.Fatal(err)
+	}
+	b.w.Key = networkKey
+	b.now = e.Next().End().Add(72 * time.Hour)
+	b.drive(ann, e.Next().Start().Add(10*time.Hour), 2)
+	if err := b.w.Close(b.ctx, e.Next()); survey.KindOf(err) != survey.Conflict {
+		t.Errorf("a swapped manifest: %v", err)
+	}
+	if _, ok := b.read(e).(fstest.MapFS)[record.SignatureName]; ok {
+		t.Error("a swapped manifest is signed")
 	}
 }
 

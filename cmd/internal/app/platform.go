@@ -164,7 +164,7 @@ func (p *platform) wire() {
 	}
 	p.tiles = &tilesworker.Worker{DB: p.db, Store: p.store, Log: p.log, Purge: p.purge}
 	p.datasets = &dataworker.Worker{DB: p.db, Store: p.store, Log: p.log, Freshness: freshness.Current(), Key: p.signing}
-	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log, Regions: p.regions(), Keys: rewardsworker.NewKeys(p.signing)}
+	p.rewards = &rewardsworker.Worker{DB: p.db, Store: p.store, Log: p.log, Regions: p.regions(), Keys: rewardsworker.NewKeys(p.signing), Key: p.signing}
 	p.vision = &visionworker.Worker{DB: p.db, Store: p.store, Log: p.log, Timings: &visionworker.Timings{}, Lab: p.lab, Config: visionworker.Config{Workers: vis, Features: p.set.features()}}
 	p.rehearse()
 }

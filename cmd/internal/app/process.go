@@ -39,7 +39,7 @@ type processCmd struct {
 	Trim        float64       `help:"Metres cut from both ends of each drive before anything is published; 0 keeps all: the results stay on this machine." default:"0"`
 	Payout      string        `help:"Address (0x…) that earns; empty for one reserved for the local contributor." placeholder:"ADDRESS"`
 	Work        string        `help:"Keep the working store and database in this folder." type:"path" placeholder:"DIR"`
-	SigningKey  survey.Secret `help:"Ed25519 key (32 bytes in base64) that signs the snapshot of the datasets; empty for no signature." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
+	SigningKey  survey.Secret `help:"Ed25519 key (32 bytes in base64) that signs the snapshot of the datasets and the epochs of rewards; empty for no signature." env:"ROADCOMB_SIGNING_KEY" placeholder:"KEY"`
 	Jobs        int           `help:"Frames that vision looks at side by side; 0 means one for each core."`
 	Hide        []string      `help:"Hidden besides faces and plates: person, vehicle. Needs a model for it in --models; without one nothing is published." enum:"person,vehicle" env:"ROADCOMB_HIDE" placeholder:"CLASS"`
 	Features    string        `help:"What is looked for beside the road: none, signs, or all (signs, and text in every second frame)." enum:"none,signs,all" default:"all" env:"ROADCOMB_FEATURES"`
@@ -80,7 +80,7 @@ func (c *processCmd) Run(ctx context.Context, e *environ) (err error) {
 
 	p.rewards.Keys = rewardsworker.NewKeys(p.secrets.signer()) // of this store alone, whichever key signs the snapshot
 	if c.SigningKey == "" {                                    // the work folder's own key is nobody's
-		p.signing, p.datasets.Key = nil, nil
+		p.signing, p.datasets.Key, p.rewards.Key = nil, nil, nil
 	}
 	// Received is a function of the footage, not of the day of the run, so that two runs agree to the byte.
 	var mu sync.Mutex

@@ -53,11 +53,12 @@ func epochFS(ctx context.Context, where string) (fs.FS, error) {
 type rewardsVerifyCmd struct {
 	Epoch    string `arg:"" help:"Folder or address of a published epoch." placeholder:"DIR|URL"`
 	Previous string `help:"Folder or address of the epoch before, to check that accounts go on from it." placeholder:"DIR|URL"`
+	Key      string `help:"Ed25519 key (base64) that the epoch must be signed with, as the network publishes it (roadcomb datasets key)." placeholder:"KEY"`
 	JSON     bool   `help:"As JSON."`
 }
 
 func (rewardsVerifyCmd) Help() string {
-	return "Exit code 0 when everything agrees, 3 when something differs."
+	return "Exit code 0 when everything agrees, 3 when something differs, 4 when the epoch is not signed with --key."
 }
 
 func (c *rewardsVerifyCmd) Run(ctx context.Context, e *environ) error {
@@ -68,6 +69,15 @@ func (c *rewardsVerifyCmd) Run(ctx context.Context, e *environ) error {
 	var before fs.FS
 	if c.Previous != "" {
 		if before, err = epochFS(ctx, c.Previous); err != nil {
+			return err
+		}
+	}
+	key, err := parsePublicKey("--key", c.Key)
+	if err != nil {
+		return err
+	}
+	if key != nil {
+		if _, err := record.Signed(now, key); err != nil {
 			return err
 		}
 	}
@@ -84,7 +94,14 @@ func (c *rewardsVerifyCmd) Run(ctx context.Context, e *environ) error {
 			fmt.Fprintln(e.stdout, d)
 		}
 		if r.OK() {
-			fmt.Fprintf(e.stdout, "epoch %s agrees with its inputs; Merkle root %s\n", r.Manifest.Epoch, r.Root)
+			by := "not signed"
+			switch {
+			case key != nil:
+				by = "signed with that key"
+			case r.Key != "":
+				by = "signed with " + r.Key
+			}
+			fmt.Fprintf(e.stdout, "epoch %s agrees with its inputs; Merkle root %s; %s\n", r.Manifest.Epoch, r.Root, by)
 		}
 	}
 	if !r.OK() {

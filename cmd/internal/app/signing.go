@@ -44,7 +44,7 @@ func publicText(key ed25519.PrivateKey) string {
 	return base64.StdEncoding.EncodeToString(key.Public().(ed25519.PublicKey))
 }
 
-// openSigning finds the key that snapshots and archive are signed with: the one of the settings, or of this data folder.
+// openSigning finds the key that snapshots, epochs and archive are signed with: the one of the settings, or of this data folder.
 // A network has one: the first process to run pins it, and a process whose key is another signs nothing, because its
 // signatures would say nothing to those who know the network's key.
 func (p *platform) openSigning(ctx context.Context) error {
@@ -91,7 +91,7 @@ func networkKey(ctx context.Context, db *state.DB, sec secrets, given survey.Sec
 
 type datasetsCmd struct {
 	Verify datasetsVerifyCmd `cmd:"" help:"Check a snapshot: its signature, and every file against its hash."`
-	Key    datasetsKeyCmd    `cmd:"" help:"Print the key that this network signs snapshots and archive with."`
+	Key    datasetsKeyCmd    `cmd:"" help:"Print the key that this network signs snapshots, epochs and archive with."`
 }
 
 type datasetsVerifyCmd struct {

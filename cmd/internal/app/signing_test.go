@@ -5,13 +5,16 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/roadcomb/roadcomb/pkg/state"
+	"github.com/roadcomb/roadcomb/pkg/store"
 	"github.com/roadcomb/roadcomb/pkg/survey"
+	"github.com/roadcomb/roadcomb/rewards/record"
 )
 
 func TestOneKeySignsForANetwork(t *testing.T) {
@@ -159,5 +162,32 @@ func TestTheLocalContributorIsPaidUnderSignedRules(t *testing.T) {
 	var earned, held int64
 	if err := p.db.QueryRow(t.Context(), `SELECT (SELECT SUM(amount) FROM allocations), (SELECT SUM(held) FROM allocations)`).Scan(&earned, &held); err != nil || earned == 0 || held != 0 {
 		t.Errorf("%d paid, %d held: %v", earned, held, err)
+	}
+
+	// Whoever has the network's key sees that the week is the network's.
+	dir := t.TempDir()
+	if err := p.store.List(t.Context(), store.Ledger, "epochs/", func(o store.Info) error {
+		return p.copyOut(t.Context(), store.Ledger, o.Key, filepath.Join(dir, filepath.FromSlash(o.Key)))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	dir = filepath.Join(dir, "epochs", e.String())
+	for _, c := range []struct {
+		key  string
+		code int
+		says string
+	}{{"", ExitOK, "signed with " + publicText(p.signing)}, {publicText(p.signing), ExitOK, "signed with that key"}, {base64.StdEncoding.EncodeToString(make([]byte, 32)), ExitInput, "another key"}, {"abc", ExitInput, "--key"}} {
+		if code, out := run(t, "rewards", "verify", dir, "--key", c.key); code != c.code || !strings.Contains(out, c.says) {
+			t.Errorf("with key %q: %d %s", c.key, code, out)
+		}
+	}
+	if err := os.Remove(filepath.Join(dir, record.SignatureName)); err != nil {
+		t.Fatal(err)
+	}
+	if code, out := run(t, "rewards", "verify", dir, "--key", publicText(p.signing)); code == ExitOK || !strings.Contains(out, "not signed") {
+		t.Errorf("without a signature: %d %s", code, out)
+	}
+	if code, out := run(t, "rewards", "verify", dir); code != ExitOK || !strings.Contains(out, "not signed") {
+		t.Errorf("without a signature, and none asked for: %d %s", code, out)
 	}
 }
