@@ -5,12 +5,10 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
-
-	"github.com/roadcomb/roadcomb/pkg/survey"
 )
 
-// togetherMost is for how long one job does what came meanwhile; then it waits its turn again.
-const togetherMost = 15 * time.Minute
+// togetherMost is for how long one job does what came meanwhile; then it leaves that to a new one. Tests change it.
+var togetherMost = 15 * time.Minute
 
 // Between two times it rests for twice as long as the first took, but not longer than restMost: under a load that never
 // pauses, work that grows with the network leaves two thirds of a processor to the rest, and more gathers for the next.
@@ -28,11 +26,12 @@ const restShare, restMost = 2, 30 * time.Second
 // one of them in vain.
 func HandleTogether[A river.JobArgs](h *Handlers, db *DB, work func(context.Context, A) error) {
 	river.AddWorker(h.ws, &handler[A]{log: h.log, all: h, fn: func(ctx context.Context, job int64, a A) error {
-		return db.together(ctx, a.Kind(), job, func(ctx context.Context) error { return work(ctx, a) })
+		return db.together(ctx, job, a, func(ctx context.Context) error { return work(ctx, a) })
 	}})
 }
 
-func (db *DB) together(ctx context.Context, kind string, job int64, work func(context.Context) error) error {
+func (db *DB) together(ctx context.Context, job int64, a river.JobArgs, work func(context.Context) error) error {
+	kind := a.Kind()
 	for began := time.Now(); ; {
 		counted, err := db.takeTurn(ctx, kind, job)
 		if err != nil || counted {
@@ -47,7 +46,12 @@ func (db *DB) together(ctx context.Context, kind string, job int64, work func(co
 			return err
 		}
 		if time.Since(began) > togetherMost {
-			return survey.Errorf(survey.Busy, "more came meanwhile")
+			return db.Tx(ctx, func(tx *Tx) error {
+				if _, err := tx.Exec(ctx, `UPDATE turns SET job = 0 WHERE kind = $1 AND job = $2`, kind, job); err != nil {
+					return err
+				}
+				return tx.Enqueue(ctx, a)
+			})
 		}
 		select {
 		case <-ctx.Done():

@@ -160,3 +160,23 @@ func TestWhatADeadWorkerStoodForIsDone(t *testing.T) {
 		until(t, "another did it", func() bool { return runs.Load() > 0 && jobsIn(t, db, "completed") == 2 })
 	})
 }
+
+// Under a load that never pauses no job goes on for ever: what counts on it is left to a new one.
+func TestAJobThatWasLongAtItLeavesTheRestToAnother(t *testing.T) {
+	testkit.Engines(t, func(t *testing.T, db *state.DB) {
+		t.Cleanup(state.SetTogetherMost(0))
+		entered, leave := make(chan struct{}), make(chan error)
+		workers(t, db, 2, 0, func(context.Context) error {
+			entered <- struct{}{}
+			return <-leave
+		})
+		enqueueExport(t, db)
+		begins(t, entered)
+		enqueueExport(t, db)
+		until(t, "the second counts on the first", func() bool { return jobsIn(t, db, "completed") == 1 })
+		leave <- nil
+		begins(t, entered) // the third, of the first
+		leave <- nil
+		until(t, "all are done", func() bool { return jobsIn(t, db, "completed") == 3 })
+	})
+}
