@@ -296,7 +296,9 @@ func digests(dir string) (map[string]digest, error) {
 		if err != nil {
 			return err
 		}
-		if manifest, ok := strings.CutSuffix(p, ".sig"); ok { // over bytes that hold times, and each network has its own key
+		// The snapshot's is over bytes that hold times; an epoch's is compared as it is.
+		if manifest, ok := strings.CutSuffix(p, snapshot.SignatureFileName); ok {
+			manifest += snapshot.FileName
 			m, err := os.ReadFile(manifest)
 			if err != nil {
 				return err
