@@ -246,7 +246,12 @@ func (db *DB) release(ctx context.Context, jobs []runningJob, why string) (int, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, DeadAfter/2)
 	defer cancel()
-	now := time.Now().UTC()
+	// By the database's clock, which jobs are fetched by: one whose own is an hour ahead would make them wait an hour.
+	var us int64
+	if err := db.QueryRow(ctx, `SELECT `+db.nowSQL()).Scan(&us); err != nil {
+		return 0, fmt.Errorf("take over jobs: %w", err)
+	}
+	now := Time(us)
 	var free []string
 	for i, j := range jobs {
 		if j.kind == (VisionArgs{}).Kind() && j.most < mostDeaths {
