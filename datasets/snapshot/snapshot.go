@@ -119,11 +119,10 @@ func Sign(manifest []byte, key ed25519.PrivateKey) []byte { return ledger.Sign(F
 
 // Verify is ledger.Verify for a manifest's bytes.
 func Verify(manifest, signature []byte, want ed25519.PublicKey) (Signature, error) {
-	s, err := ledger.Verify(Format, "this snapshot", manifest, signature, want)
-	if err != nil && len(signature) == 0 {
-		err = survey.Errorf(survey.Unauthorized, "the snapshot is not signed").WithHint("the process that exported it had no key of the network: set ROADCOMB_SIGNING_KEY, or have it exported again by one that has")
+	if len(signature) == 0 {
+		return Signature{}, survey.Errorf(survey.Unauthorized, "the snapshot is not signed").WithHint("the process that exported it had no key of the network: set ROADCOMB_SIGNING_KEY, or have it exported again by one that has")
 	}
-	return s, err
+	return ledger.Verify(Format, "this snapshot", manifest, signature, want)
 }
 
 // maxManifest bounds what is read of a manifest: some 600,000 files.

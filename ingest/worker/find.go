@@ -244,20 +244,11 @@ func keptBy(ctx context.Context, tx *state.Tx, d survey.DriveID, prints []int64,
 	for i := range marks {
 		args, marks[i] = append(args, prints[min(i, len(prints)-1)]), fmt.Sprintf("$%d", i+2)
 	}
-	rows, err := tx.Query(ctx, `SELECT drive_id, COUNT(*) FROM trace_prints WHERE drive_id <> $1 AND print IN (`+strings.Join(marks, ",")+`) GROUP BY drive_id`, args...)
-	if err != nil {
-		return err
+	cs, err := counts(ctx, tx, `SELECT drive_id, COUNT(*) FROM trace_prints WHERE drive_id <> $1 AND print IN (`+strings.Join(marks, ",")+`) GROUP BY drive_id`, args...)
+	for _, c := range cs {
+		touched[c.drive] += c.n
 	}
-	defer rows.Close()
-	for rows.Next() {
-		var o string
-		var n int
-		if err := rows.Scan(&o, &n); err != nil {
-			return err
-		}
-		touched[survey.DriveID(o)] += n
-	}
-	return rows.Err()
+	return err
 }
 
 func (d *drive) moment(i int) findings.Moment {

@@ -96,6 +96,17 @@ func TestWorkThatDoesAllThereIsRunsOnceAtATimeAndMissesNothing(t *testing.T) {
 	})
 }
 
+// gated starts workers whose work tells when it begins, and ends with what it is given.
+func gated(t *testing.T, db *state.DB) (entered chan struct{}, leave chan error) {
+	t.Helper()
+	entered, leave = make(chan struct{}), make(chan error)
+	workers(t, db, 2, 0, func(context.Context) error {
+		entered <- struct{}{}
+		return <-leave
+	})
+	return entered, leave
+}
+
 // begins waits for the work to begin.
 func begins(t *testing.T, entered <-chan struct{}) {
 	t.Helper()
@@ -108,11 +119,7 @@ func begins(t *testing.T, entered <-chan struct{}) {
 
 func TestOneJobStandsForThoseThatCameMeanwhile(t *testing.T) {
 	testkit.Engines(t, func(t *testing.T, db *state.DB) {
-		entered, leave := make(chan struct{}), make(chan error)
-		workers(t, db, 2, 0, func(context.Context) error {
-			entered <- struct{}{}
-			return <-leave
-		})
+		entered, leave := gated(t, db)
 		enqueueExport(t, db)
 		begins(t, entered)
 		for range 5 { // done at once, and in by the second run
@@ -165,11 +172,7 @@ func TestWhatADeadWorkerStoodForIsDone(t *testing.T) {
 func TestAJobThatWasLongAtItLeavesTheRestToAnother(t *testing.T) {
 	testkit.Engines(t, func(t *testing.T, db *state.DB) {
 		t.Cleanup(state.SetTogetherMost(0))
-		entered, leave := make(chan struct{}), make(chan error)
-		workers(t, db, 2, 0, func(context.Context) error {
-			entered <- struct{}{}
-			return <-leave
-		})
+		entered, leave := gated(t, db)
 		enqueueExport(t, db)
 		begins(t, entered)
 		enqueueExport(t, db)

@@ -117,18 +117,25 @@ func Signed(fsys fs.FS, want ed25519.PublicKey) (key string, err error) {
 	if err != nil {
 		return "", err
 	}
+	return signedWith(fsys, text, want)
+}
+
+// signedWith is Signed for a manifest that was read.
+func signedWith(fsys fs.FS, manifest []byte, want ed25519.PublicKey) (key string, err error) {
 	sig, err := readFile(fsys, SignatureName)
-	if err != nil && (survey.KindOf(err) != survey.NotFound || want != nil) {
-		if survey.KindOf(err) == survey.NotFound {
-			err = survey.Errorf(survey.Unauthorized, "the epoch is not signed").WithHint("it was closed without the network's key, or before epochs were signed: the next close that has the key signs it")
-		}
+	switch {
+	case survey.KindOf(err) == survey.NotFound && want == nil:
+		return "", nil
+	case survey.KindOf(err) == survey.NotFound:
+		return "", survey.Errorf(survey.Unauthorized, "the epoch is not signed").WithHint("it was closed without the network's key, or before epochs were signed: the next close that has the key signs it")
+	case err != nil:
 		return "", err
 	}
+	s, err := ledger.Verify(Format, "this epoch", manifest, sig, want)
 	if err != nil {
-		return "", nil
+		return "", err
 	}
-	s, err := ledger.Verify(Format, "this epoch", text, sig, want)
-	return s.Key, err
+	return s.Key, nil
 }
 
 // ReadManifest reads a manifest; one of another format is Unsupported, one that contradicts itself is Invalid.

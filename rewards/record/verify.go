@@ -49,9 +49,9 @@ func (r Report) OK() bool { return len(r.Differences) == 0 }
 const maxDifferences = 100
 
 // Verify computes a published epoch again from its inputs and compares everything: each file's hash, each row of the
-// statement, the allocations and the hits, the tree and the manifest, with its signature where there is one. previous is the folder of the epoch before, to
-// check that the accounts start where it ended; nil skips that check. Differences are in the report; an error means that
-// there was nothing to verify.
+// statement, the allocations and the hits, the tree and the manifest, with its signature where there is one. previous is
+// the folder of the epoch before, to check that the accounts start where it ended; nil skips that check. Differences are in
+// the report; an error means that there was nothing to verify.
 func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 	text, err := readFile(fsys, ManifestName)
 	if err != nil {
@@ -62,10 +62,9 @@ func Verify(fsys fs.FS, previous fs.FS) (Report, error) {
 		return Report{}, err
 	}
 	v := verifier{Report: Report{Manifest: m, Hash: survey.HashOf(text), Differences: []Difference{}}}
-	if v.Key, err = Signed(fsys, nil); survey.KindOf(err) == survey.Unavailable {
+	if v.Key, err = signedWith(fsys, text, nil); survey.KindOf(err) == survey.Unavailable {
 		return v.Report, err
 	} else if err != nil {
-		v.Key = ""
 		v.add(SignatureName, 0, "%v", err)
 	}
 	inputs, outputs := v.load(fsys, m.Inputs, InputNames()), v.load(fsys, m.Outputs, nil)

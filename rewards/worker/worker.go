@@ -245,7 +245,7 @@ func (w *Worker) signEarlier(ctx context.Context, e survey.Epoch) error {
 		if err != nil {
 			return err
 		}
-		if _, _, err = w.Store.Get(ctx, store.Ledger, store.EpochKey(before, record.SignatureName), maxFile); err == nil {
+		if _, err = w.Store.Stat(ctx, store.Ledger, store.EpochKey(before, record.SignatureName)); err == nil {
 			return nil
 		}
 		if survey.KindOf(err) != survey.NotFound {

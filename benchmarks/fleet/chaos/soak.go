@@ -286,10 +286,7 @@ func (n *network) sample(ctx context.Context, began time.Time) (Sample, error) {
 		if root == 0 {
 			continue
 		}
-		for pid := range parents {
-			if !below(parents, pid, root) {
-				continue
-			}
+		for _, pid := range family(parents, root) {
 			b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 			if err != nil {
 				continue // it has ended
@@ -350,6 +347,16 @@ func statOf(pid int) []string {
 	}
 	_, rest, _ := strings.Cut(string(b), ") ") // a name may hold anything
 	return strings.Fields(rest)
+}
+
+// family are root and what descends from it; none where root is 0.
+func family(parents map[int]int, root int) (pids []int) {
+	for pid := range parents {
+		if root != 0 && below(parents, pid, root) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // below says whether pid is root or descends from it.
@@ -641,10 +648,8 @@ func (n *network) cpu() (map[string]float64, error) {
 		return nil, err
 	}
 	for _, p := range n.procs() {
-		for pid := range parents { // a worker's native code runs in a child, which lives as long
-			if root := p.pid(); root != 0 && below(parents, pid, root) {
-				out[p.name] += stat(pid, true)
-			}
+		for _, pid := range family(parents, p.pid()) { // a worker's native code runs in a child, which lives as long
+			out[p.name] += stat(pid, true)
 		}
 	}
 	for i, pid := range n.pg.pids() {
